@@ -1,0 +1,104 @@
+"""neuroemu: emulates digital neuromorphic chips.
+
+import neuroemu as ne
+
+chip = ne.load_chip("loihi1")
+image = ne.compile(ne.read_nir("net.nir"), chip)
+run = ne.run(image, spikes)
+print(ne.report(run))
+"""
+
+from neuroemu.chip import Chip, load_chip
+from neuroemu.compiler import compile  # noqa: A004
+from neuroemu.engines import run
+from neuroemu.errors import (
+    CapacityError,
+    ConventionWarning,
+    DatasheetError,
+    FileError,
+    FirmwareError,
+    NetworkError,
+    NeuroemuError,
+    RunError,
+    StimulusError,
+    UnknownNameError,
+    UnsupportedError,
+)
+from neuroemu.facts import check_file, chip_facts
+from neuroemu.formats import demo_data
+from neuroemu.image import Image, load_image
+from neuroemu.network import (
+    IF,
+    LI,
+    LIF,
+    Conventions,
+    CubaLI,
+    CubaLIF,
+    Firmware,
+    HostInput,
+    Modulator,
+    Network,
+    Phase,
+    Population,
+    Projection,
+    Sparse,
+)
+from neuroemu.nir import read_nir, write_nir
+from neuroemu.program import load_program
+from neuroemu.reference import Reference, simulate
+from neuroemu.report import Report, report
+from neuroemu.run import Counts, Run, Spikes, load_run, stored_accuracy
+from neuroemu.stimulus import Stimulus, stimulus
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CapacityError",
+    "Chip",
+    "ConventionWarning",
+    "Conventions",
+    "Counts",
+    "CubaLI",
+    "CubaLIF",
+    "DatasheetError",
+    "FileError",
+    "Firmware",
+    "FirmwareError",
+    "HostInput",
+    "IF",
+    "Image",
+    "LI",
+    "LIF",
+    "Modulator",
+    "Network",
+    "NetworkError",
+    "NeuroemuError",
+    "Phase",
+    "Population",
+    "Projection",
+    "Reference",
+    "Report",
+    "Run",
+    "RunError",
+    "Sparse",
+    "Spikes",
+    "Stimulus",
+    "StimulusError",
+    "UnknownNameError",
+    "UnsupportedError",
+    "check_file",
+    "chip_facts",
+    "compile",
+    "demo_data",
+    "load_chip",
+    "load_image",
+    "load_program",
+    "load_run",
+    "read_nir",
+    "report",
+    "run",
+    "simulate",
+    "stimulus",
+    "stored_accuracy",
+    "write_nir",
+]

@@ -1,0 +1,392 @@
+"""compile: quantise, balance, place and route a network into an image (design section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from neuroemu.align import align as balance
+from neuroemu.bounds import port_bound
+from neuroemu.check import check_program
+from neuroemu.chip import Chip
+from neuroemu.errors import CapacityError, NetworkError, UnsupportedError
+from neuroemu.image import SYNAPSE_ID0, Image, ImagePopulation, ImageProjection, Params, Part, synapse_bits
+from neuroemu.interval import INT32, Interval
+from neuroemu.isa import Bits
+from neuroemu.language import Program
+from neuroemu.network import Ints, Network, Population, Projection, default_routes
+from neuroemu.place import Demand, Incoming, Placement, place
+from neuroemu.program import is_rule, load_program, specialize
+from neuroemu.quantize import IntegerPopulation, IntegerProjection, Quantized, quantize
+from neuroemu.route import route
+from neuroemu.shelf import find_program, read_text, unknown
+
+_CONVENTIONS = {
+    "subtract": ("reset by subtraction", "reset='zero'"),
+    "late": ("reset in the tick after the spike", "reset_timing='now'"),
+    "inclusive": ("spike at v >= threshold", "compare='>'"),
+}
+"""What a switch of the shipped neurons means to the user, and the convention that goes without it."""
+
+
+def compile(  # noqa: A001
+    network: Network,
+    chip: Chip,
+    *,
+    weight_bits: int | None = None,
+    verbatim: bool = False,
+    bias: Literal["current", "voltage"] = "current",
+    align: bool = True,
+    split: bool = True,
+    placement: Placement | None = None,
+) -> Image:
+    """Compile a network for a chip.
+
+    ``weight_bits``, ``verbatim`` and ``bias`` as in quantize; ``align=False`` leaves every soma running from tick 0, as a
+    free-running chip does (a network with phases always does); ``split=False`` refuses to cut a population;
+    ``placement`` maps populations to lists of (core, number of neurons).
+
+    Raises NetworkError, FirmwareError, UnsupportedError, CapacityError: before any run.
+    """
+    quantized = quantize(network, chip, weight_bits=weight_bits, verbatim=verbatim, bias=bias)
+    return _Compiler(quantized, chip, align and not network.phases).image(split, placement)
+
+
+class _Compiler:
+    def __init__(self, quantized: Quantized, chip: Chip, aligned: bool) -> None:
+        self.quantized, self.network, self.chip, self.aligned = quantized, quantized.network, chip, aligned
+        self.alignment = balance(self.network, aligned)
+        self.programs: dict[str, tuple[str, str]] = {}
+        self.folded: dict[str, Program | None] = {}
+        self.rules: dict[str, Program] = {}
+        self.widths: dict[str, dict[str, Bits]] = {}
+        self.number = {population.name: k for k, population in enumerate(self.network.populations)}
+
+    def image(self, split: bool, placement: Placement | None) -> Image:
+        populations, id0 = [], 0
+        for population in self.network.populations:
+            populations.append(self.population(self.quantized.populations[population.name], id0))
+            id0 += population.n
+        projections: dict[str, ImageProjection] = {}
+        synapse_id = SYNAPSE_ID0
+        for projection in self.network.projections:
+            built = self.projection(self.quantized.projections[projection.label], synapse_id, projections)
+            projections[projection.label] = built
+            if projection.mirror is None:
+                synapse_id += sum(part.ids.size for part in built.parts)
+        built_projections = tuple(projections.values())
+        self.ports(populations, built_projections)
+        demands = [self.demand(p, built_projections) for p in populations if not p.is_host]
+        slices = place(demands, [p.n for p in populations], self.chip, split=split, placement=placement)
+        placed = tuple(replace(p, slices=slices.get(p.name, ())) for p in populations)
+        self.probes()
+        return Image(
+            chip_text=self.chip.text,
+            chip_path=self.chip.path,
+            programs=self.programs,
+            populations=placed,
+            projections=built_projections,
+            routing=route(placed, built_projections, self.chip),
+            outputs=tuple(self.number[name] for name in self.network.outputs),
+            probes=tuple((self.number[name], register) for name, register in self.network.probes),
+            lag=self.alignment.lag,
+            aligned=self.aligned,
+            phases=self.network.phases,
+            modulators=self.network.modulators,
+            losses=self.quantized.losses,
+            notes=self.alignment.notes,
+            conventions=asdict(self.network.conventions),
+        )
+
+    # ---- programs
+    def load(self, name: str, switches: Mapping[str, int]) -> Program:
+        """The program with its switches folded, proved for the chip; its source joins the image."""
+        program = load_program(name)
+        path, _ = find_program(name)
+        self.programs[name] = (f"{path.parent.parent.name}/{path.parent.name}/{path.name}", read_text(path))
+        return specialize(program, switches)
+
+    def population(self, integer: IntegerPopulation, id0: int) -> ImagePopulation:
+        source = integer.source
+        name = source.name
+        age = self.alignment.age[name]
+        enable = age if self.aligned else 0
+        base = ImagePopulation(name, source.shape, id0, None, {}, {}, {}, age, enable, (), dict(source.compete), None)
+        if integer.program is None:
+            self.folded[name] = None
+            return base
+        program = self.load(integer.program, self.supported(integer))
+        if not program.is_neuron or is_rule(program):
+            raise NetworkError(
+                f"population '{name}': program '{integer.program}' has no soma or has hooks of synapses; give a neuron program"
+            )
+        proof = check_program(program, self.chip)
+        self.folded[name], self.widths[name] = program, proof.widths
+        params = self.params(f"population '{name}'", program, integer.params, source.n)
+        groups = self.compete(source, program)
+        return replace(
+            base, program=integer.program, switches=integer.switches, params=params, widths=proof.widths, groups=groups
+        )
+
+    def supported(self, integer: IntegerPopulation) -> dict[str, int]:
+        """The population's switches, if the silicon has the program and these switches."""
+        allowed = self.chip.sheet.core.programs
+        name, program = integer.source.name, integer.program
+        assert program is not None
+        if not allowed.any and program not in allowed.names:
+            raise UnsupportedError(
+                f"population '{name}': program '{program}' is not in {self.chip.name}, which runs {', '.join(allowed.names)} "
+                f"({allowed.source}); use one of these, or a chip such as generic45"
+            )
+        for switch, value in integer.switches.items():
+            fixed = allowed.switches.get(switch, value)
+            if value != fixed:
+                what, instead = _CONVENTIONS.get(switch, (f"switch {switch}={value}", f"{switch}={fixed}"))
+                raise UnsupportedError(
+                    f"population '{name}': {what} is not in {self.chip.name} ({allowed.source}); use {instead}, "
+                    "or a chip that has it, such as generic45"
+                )
+        return integer.switches
+
+    def compete(self, source: Population, program: Program) -> Ints | None:
+        """Group numbers of a competitive population, None if it does not compete."""
+        if not source.compete:
+            if "settle" in program.hooks:
+                raise NetworkError(
+                    f"population '{source.name}': program '{program.name}' has a settle hook but nothing competes; "
+                    "give compete={flag: register}"
+                )
+            return None
+        flags = [*program.channels, *(["fire"] if program.fires == "fire" else [])]
+        for flag, register in source.compete.items():
+            if flag not in flags:
+                raise NetworkError(
+                    f"population '{source.name}': compete names flag '{flag}'; its program sets {', '.join(flags)}"
+                )
+            if register not in program.registers:
+                raise unknown(f"register of population '{source.name}'", register, program.registers)
+        groups = np.zeros(source.n, np.int64) if source.groups is None else np.asarray(source.groups, np.int64).ravel()
+        if groups.size != source.n:
+            raise NetworkError(
+                f"population '{source.name}': {groups.size} groups for {source.n} neurons; give one a neuron"
+            )
+        return groups
+
+    def params(self, owner: str, program: Program, given: Mapping[str, Ints], n: int) -> Params:
+        """Every parameter and table the program takes, checked against its range and the chip's."""
+        wanted = program.of_kind("param", "table")
+        for name in given:
+            if name not in wanted:
+                raise unknown(f"parameter of program '{program.name}' ({owner})", name, wanted)
+        params: Params = {}
+        for name in wanted:
+            argument = program.arguments[name]
+            if name not in given and argument.init is None:
+                raise NetworkError(
+                    f"{owner}: program '{program.name}' needs parameter '{name}'; it takes {', '.join(wanted)}"
+                )
+            value = np.asarray(given.get(name, argument.init), np.int64)
+            if argument.kind == "table":
+                params[name] = self.table(owner, program, name, value)
+                continue
+            value = value.ravel()
+            if value.size not in (1, n):
+                raise NetworkError(
+                    f"{owner}: parameter '{name}' has {value.size} values for {n} neurons; give one, or one a neuron"
+                )
+            self.parameter(owner, name, value, Interval(*argument.limits) if argument.limits else INT32)
+            params[name] = int(value[0]) if np.all(value == value[0]) else value
+        return params
+
+    def parameter(self, owner: str, name: str, value: Ints, declared: Interval) -> None:
+        low, high = int(value.min()), int(value.max())
+        if not Interval(low, high).within(declared):
+            bad = low if low < declared.low else high
+            raise NetworkError(f"{owner}: {name} is {bad}, its program takes {declared}; rescale the network")
+        stated = self.chip.parameter(name)
+        if stated is None:
+            return
+        wrong = value[(value < stated.min) | (value > stated.max) | (value % stated.step != 0)]
+        if wrong.size:
+            steps = f" in steps of {stated.step}" if stated.step > 1 else ""
+            note = f": {stated.note}" if stated.note else ""
+            way = "move it with bias='voltage', or choose" if name == "bias_u" else "change the network, or choose"
+            raise UnsupportedError(
+                f"{owner}: {name} is {wrong[0]}, {self.chip.name} takes {stated.min}..{stated.max}{steps} "
+                f"({stated.source}{note}); {way} a chip such as generic45"
+            )
+
+    def table(self, owner: str, program: Program, name: str, value: Ints) -> Ints:
+        limits = program.arguments[name].limits
+        allowed = Interval(*limits[1:]) if len(limits) == 3 else INT32
+        if value.ndim != 1 or value.size != limits[0]:
+            raise NetworkError(
+                f"{owner}: table '{name}' has shape {value.shape}, its program takes {limits[0]} entries; give that many"
+            )
+        if not Interval(int(value.min()), int(value.max())).within(allowed):
+            raise NetworkError(
+                f"{owner}: table '{name}' holds {value.min()}..{value.max()}, its program takes {allowed}; rescale it"
+            )
+        return value
+
+    # ---- projections
+    def projection(self, integer: IntegerProjection, id0: int, built: Mapping[str, ImageProjection]) -> ImageProjection:
+        source = integer.source
+        name = source.label
+        post = self.network.population(source.post)
+        routes = {
+            channel: tuple(ports)
+            for channel, ports in (source.routes or default_routes(self.network.population(source.pre))).items()
+        }
+        self.routes(name, source, routes)
+        program, params, widths = None, {}, {}
+        if source.rule is not None:
+            rule = self.rules[name] = self.load(source.rule, {})
+            if not is_rule(rule) or rule.is_neuron:
+                raise NetworkError(
+                    f"projection '{name}': program '{source.rule}' has no hook of axons or synapses; give a rule program"
+                )
+            program = source.rule
+            self.posts(name, rule, post)
+            widths = check_program(rule, self.chip, posts=self.widths[post.name]).widths
+            given = {key: np.asarray(value, np.int64) for key, value in source.params.items()}
+            params = self.params(f"projection '{name}'", rule, given, 1)
+        ids = self.ids(integer, id0, built)
+        extra = self.alignment.extra[name]
+        return ImageProjection(
+            name=name,
+            pre=self.number[source.pre],
+            post=self.number[source.post],
+            routes=routes,
+            program=program,
+            params=params,
+            widths=widths,
+            parts=self.parts(integer, ids, extra, plastic=program is not None),
+        )
+
+    def routes(self, name: str, source: Projection, routes: Mapping[str, tuple[tuple[str, str], ...]]) -> None:
+        program = self.folded[source.post]
+        assert program is not None
+        sender = self.folded[source.pre]
+        ports = program.of_kind("port")
+        for channel, entries in routes.items():
+            if sender is not None and channel not in sender.channels:
+                raise NetworkError(
+                    f"projection '{name}': population '{source.pre}' never sends on channel '{channel}'; "
+                    f"it sends on {', '.join(sender.channels) or 'none'}"
+                )
+            for port, mode in entries:
+                if port not in ports:
+                    raise unknown(f"port of population '{source.post}' (projection '{name}')", port, ports)
+                if mode == "weight*payload" and not self.chip.payload_bits:
+                    raise UnsupportedError(
+                        f"projection '{name}': route multiplies by the payload, no source states a graded payload for {self.chip.name}; "
+                        "route the weight alone, or choose a chip that carries one, such as generic45"
+                    )
+
+    def posts(self, name: str, rule: Program, post: Population) -> None:
+        """Registers of the destination soma that the rule reads must exist there."""
+        target = self.folded[post.name]
+        assert target is not None
+        for register in rule.of_kind("post"):
+            if register not in target.registers:
+                raise unknown(
+                    f"register of population '{post.name}' (rule of projection '{name}')", register, target.registers
+                )
+
+    def ids(self, integer: IntegerProjection, id0: int, built: Mapping[str, ImageProjection]) -> Ints:
+        """Network-wide synapse ids in the order of the synapses; a mirror has its original's."""
+        n = integer.pre.size
+        if integer.source.mirror is None:
+            return id0 + np.arange(n)
+        original = built.get(integer.source.mirror)
+        label = integer.source.label
+        if original is None:
+            raise unknown(f"earlier projection (mirrored by '{label}')", integer.source.mirror, built)
+        pre = np.concatenate([part.pre for part in original.parts])
+        post = np.concatenate([part.post for part in original.parts])
+        order = np.lexsort((pre, post))
+        same = n == pre.size and np.array_equal(post[order], integer.pre) and np.array_equal(pre[order], integer.post)
+        if not same or len(original.parts) != 1:
+            raise NetworkError(
+                f"projection '{label}' mirrors '{integer.source.mirror}' but its synapses are not the same, turned round and undelayed; "
+                "give the transposed weight"
+            )
+        return original.parts[0].ids[order]
+
+    def parts(self, integer: IntegerProjection, ids: Ints, extra: int, *, plastic: bool) -> tuple[Part, ...]:
+        """Split by delay; zeros are synapses only where a rule runs."""
+        n_pre = self.network.population(integer.source.pre).n
+        limit = self.chip.limit("delay")
+        delay = integer.delay + extra
+        keep = np.ones(ids.size, bool) if plastic else integer.weight != 0
+        if limit is not None and keep.any() and delay[keep].max() > limit:
+            raise CapacityError(
+                f"{self.chip.path}: projection '{integer.source.label}' needs a delay of {delay[keep].max()} ticks "
+                f"({extra} of them to balance paths), {self.chip.name} has {limit} ({self.chip.source('delay')}); "
+                "shorten the delays, or compile with align=False"
+            )
+        parts = []
+        for ticks in np.unique(delay[keep]) if keep.any() else [extra]:
+            chosen = keep & (delay == ticks)
+            indptr = np.searchsorted(integer.pre[chosen], np.arange(n_pre + 1))
+            parts.append(
+                Part(
+                    int(ticks),
+                    indptr.astype(np.int64),
+                    integer.post[chosen].astype(np.int32),
+                    integer.weight[chosen].astype(np.int32),
+                    ids[chosen],
+                )
+            )
+        return tuple(parts)
+
+    def ports(self, populations: list[ImagePopulation], projections: tuple[ImageProjection, ...]) -> None:
+        """A tick's exact sum at a port must stay within 64 bits."""
+        weight = self.chip.bits("weight", "weight")
+        assert weight is not None
+        bits = {p.name: weight.bits for p in projections if p.program is not None}
+        for number, population in enumerate(populations):
+            program = self.folded[population.name]
+            for port in program.of_kind("port") if program else ():
+                bound = port_bound(projections, number, population.n, port, bits) << self.chip.weight_shift
+                if bound >= 1 << 63:
+                    raise CapacityError(
+                        f"population '{population.name}': a tick's sum at port '{port}' can reach {bound}, past 64 bits; "
+                        "give it fewer sources with graded payloads, or smaller weights"
+                    )
+
+    # ---- placing
+    def demand(self, population: ImagePopulation, projections: tuple[ImageProjection, ...]) -> Demand:
+        number = self.number[population.name]
+        incoming = []
+        for projection in projections:
+            if projection.post == number:
+                bits = synapse_bits(self.chip, self.rules.get(projection.name), projection.widths)
+                incoming += [Incoming.of(projection.pre, part, population.n, bits) for part in projection.parts]
+        cuts = np.arange(population.n + 1)
+        if population.groups is not None:
+            ordered = np.array([np.max(population.groups[:k], initial=-1) for k in cuts])
+            after = np.array([np.min(population.groups[k:], initial=population.n) for k in cuts])
+            cuts = cuts[ordered < after]
+        if self.one_core_rule(number, projections):
+            cuts = np.array([0, population.n])
+        return Demand(population.name, population.n, tuple(incoming), cuts)
+
+    def one_core_rule(self, number: int, projections: tuple[ImageProjection, ...]) -> bool:
+        """Whether a rule clears its axons when a neuron fires: all those neurons must share the axons."""
+        return any(
+            "fire_pre" in self.rules[projection.name].hooks
+            for projection in projections
+            if projection.post == number and projection.program is not None
+        )
+
+    def probes(self) -> None:
+        for name, register in self.network.probes:
+            program = self.folded[name]
+            known: dict[str, Any] = {} if program is None else program.registers
+            if register not in known:
+                raise unknown(f"register of population '{name}' (probe)", register, known)

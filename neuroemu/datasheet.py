@@ -1,0 +1,237 @@
+"""The schema of a chip's datasheet: which tables and figures a TOML file in ``cores/`` may hold.
+
+Every number about silicon is a Figure: a value with its unit, its basis and its source. What no source states is left out
+and stays *unknown*; it is never zero. ``EVENTS`` says what each priced event is: its name is at once the count's key and
+the key of its figure in ``[energy]``.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+Basis = Literal["silicon", "simulated", "derived", "estimated", "fit"]
+BASES: tuple[Basis, ...] = ("silicon", "simulated", "derived", "estimated", "fit")
+Count = Annotated[int, Meta(ge=1)]
+BitCount = Annotated[int, Meta(ge=0, le=32)]
+
+ENERGY_UNITS = {"fJ": 1, "pJ": 1000, "nJ": 1000_000, "uJ": 1000_000_000}
+TIME_UNITS = {"ps": 1, "ns": 1000, "us": 1000_000, "ms": 1000_000_000}
+POWER_UNITS = {"nW": 1, "uW": 1000, "mW": 1000_000, "W": 1000_000_000}
+
+
+class Figure(Struct, frozen=True, forbid_unknown_fields=True):
+    """One number about silicon, or the statement that there is none to give."""
+
+    value: Decimal | None = None
+    points: list[tuple[int, Decimal]] | None = None
+    """Where a figure depends on a count (the barrier on tiles): published (count, value) pairs, ascending."""
+    unit: str = ""
+    basis: Basis | None = None
+    source: str = ""
+    note: str = ""
+    included_in: str = ""
+    """Name of the event whose figure already covers this one."""
+    not_applicable: bool = False
+
+
+class Register(Struct, frozen=True, forbid_unknown_fields=True):
+    """A register's width: two's complement, ``bits`` wide, and what happens when a value does not fit."""
+
+    bits: Annotated[int, Meta(ge=2, le=64)]
+    overflow: Literal["saturate", "wrap"]
+    basis: Basis
+    source: str
+    note: str = ""
+
+
+class Range(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a program's parameter may be on this chip: ``min`` to ``max`` in steps of ``step``."""
+
+    min: int
+    max: int
+    basis: Basis
+    source: str
+    step: Count = 1
+    note: str = ""
+
+
+class Programs(Struct, frozen=True, forbid_unknown_fields=True):
+    """Neuron programs the silicon runs, and the only values of their switches it has."""
+
+    any: bool = False
+    names: list[str] = []
+    switches: dict[str, int] = {}
+    basis: Basis | None = None
+    source: str = ""
+    note: str = ""
+
+
+class Core(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one core holds. An absent limit is no limit."""
+
+    name: str
+    title: str
+    programs: Programs
+    registers: dict[str, Register]
+    """By register name (``u``), else by role (``state``); ``port`` and ``weight`` are required."""
+    weight_shift: Figure
+    """Left shift from stored weights to the port they are added to."""
+    parameters: dict[str, Range] = {}
+    neurons: Figure | None = None
+    axons_in: Figure | None = None
+    axons_out: Figure | None = None
+    synapse_words: Figure | None = None
+    word_bits: Figure | None = None
+    delay: Figure | None = None
+    payload: Figure | None = None
+    """Bits of a graded payload; absent means no source states one."""
+
+
+class Mesh(Struct, frozen=True, forbid_unknown_fields=True):
+    """Tiles in a rectangle, XY-routed; cores are numbered tile by tile, tiles row by row."""
+
+    width: Count
+    height: Count
+    cores_per_tile: Count
+    basis: Basis
+    source: str
+    note: str = ""
+
+
+class KeyFields(Struct, frozen=True, forbid_unknown_fields=True):
+    """Bits of a packet's 32-bit key, from the top: channel, chip, core, axon."""
+
+    channel: BitCount
+    chip: BitCount
+    core: BitCount
+    axon: BitCount
+    basis: Basis
+    source: str
+    note: str = ""
+
+
+class Energy(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one event costs; the events are described in EVENTS."""
+
+    host_packet: Figure | None = None
+    send: Figure | None = None
+    packet: Figure | None = None
+    hop_x: Figure | None = None
+    hop_y: Figure | None = None
+    axon_in: Figure | None = None
+    synop: Figure | None = None
+    synapse_read: Figure | None = None
+    synapse_write: Figure | None = None
+    soma_active: Figure | None = None
+    soma_idle: Figure | None = None
+    soma_read: Figure | None = None
+    soma_write: Figure | None = None
+    soma_add: Figure | None = None
+    soma_multiply: Figure | None = None
+    soma_compare: Figure | None = None
+    soma_shift: Figure | None = None
+    soma_lookup: Figure | None = None
+    soma_random: Figure | None = None
+    weight_update: Figure | None = None
+    rule_read: Figure | None = None
+    rule_write: Figure | None = None
+    rule_add: Figure | None = None
+    rule_multiply: Figure | None = None
+    rule_compare: Figure | None = None
+    rule_shift: Figure | None = None
+    rule_lookup: Figure | None = None
+    rule_random: Figure | None = None
+    barrier: Figure | None = None
+
+
+class Time(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long a unit is busy, or a packet under way (timing.md gives the model)."""
+
+    inject: Figure | None = None
+    hop_x: Figure | None = None
+    hop_y: Figure | None = None
+    eject: Figure | None = None
+    flit: Figure | None = None
+    axon_in: Figure | None = None
+    synop: Figure | None = None
+    soma_active: Figure | None = None
+    soma_idle: Figure | None = None
+    send: Figure | None = None
+    packet: Figure | None = None
+    host_packet: Figure | None = None
+    rule_operation: Figure | None = None
+    barrier: Figure | None = None
+
+
+class Power(Struct, frozen=True, forbid_unknown_fields=True):
+    """Power drawn whatever happens, for the whole chip."""
+
+    static: Figure | None = None
+
+
+class Datasheet(Struct, frozen=True, forbid_unknown_fields=True):
+    """One chip."""
+
+    core: Core
+    mesh: Mesh
+    key: KeyFields
+    sources: dict[str, str]
+    energy: Energy = Energy()
+    time: Time = Time()
+    power: Power = Power()
+
+
+class Event(Struct, frozen=True):
+    """A countable event: the hardware unit it belongs to and what one of it is."""
+
+    unit: str
+    meaning: str
+
+
+_OPERATION = "one {} of a {} hook, by the checker's static count"
+
+EVENTS: dict[str, Event] = {
+    "host_packet": Event("host", "packet sent by the host into the chip"),
+    "send": Event("axon-out", "neuron that sends on a channel in a tick"),
+    "packet": Event("router", "packet leaving a core: one per routing entry of a sending neuron"),
+    "hop_x": Event("router", "packet crossing a link east or west"),
+    "hop_y": Event("router", "packet crossing a link north or south"),
+    "axon_in": Event("axon-in", "packet taken in by a core"),
+    "synop": Event("synapse", "weight added to a neuron's port"),
+    "synapse_read": Event("synapse", "word read from synapse memory"),
+    "synapse_write": Event("synapse", "word written to synapse memory"),
+    "soma_active": Event("soma", "soma update in a tick in which a synop reached the neuron"),
+    "soma_idle": Event("soma", "soma update in a tick in which none did"),
+    "soma_read": Event("soma", "word of neuron registers read"),
+    "soma_write": Event("soma", "word of neuron registers written"),
+    **{f"soma_{op}": Event("soma", _OPERATION.format(op, "neuron")) for op in
+       ("add", "multiply", "compare", "shift", "lookup", "random")},
+    "weight_update": Event("rule", "hook invocation that writes a weight"),
+    "rule_read": Event("rule", "word of axon or neuron registers read by a rule hook"),
+    "rule_write": Event("rule", "word of axon or neuron registers written by a rule hook"),
+    **{f"rule_{op}": Event("rule", _OPERATION.format(op, "rule")) for op in
+       ("add", "multiply", "compare", "shift", "lookup", "random")},
+    "barrier": Event("chip", "end of a tick"),
+}  # fmt: skip
+"""Every priced event, by the name of its count and of its figure in ``[energy]``."""
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a datasheet, for editors that complete and check TOML."""
+    schema = msgspec.json.schema(Datasheet)
+    schema["title"] = "neuroemu datasheet"
+
+    def plain(node: Any) -> Any:
+        if isinstance(node, dict):
+            if node.get("format") == "decimal":
+                return {"type": "number"}
+            return {key: plain(value) for key, value in node.items()}
+        return [plain(value) for value in node] if isinstance(node, list) else node
+
+    result = plain(schema)
+    assert isinstance(result, dict)
+    return result

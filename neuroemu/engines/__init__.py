@@ -1,0 +1,140 @@
+"""run: an image, a stimulus and an engine. Every engine gives the same bits."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from neuroemu.engines.job import Job, Outcome, Progress, silent
+from neuroemu.errors import RunError, StimulusError
+from neuroemu.image import Image
+from neuroemu.run import Layer, Run
+from neuroemu.shelf import unknown
+from neuroemu.stimulus import Stimulus, stimulus
+
+ENGINES = ("cpu", "event", "python")
+Engine = Literal["cpu", "event", "python"]
+
+
+def host_sizes(image: Image) -> dict[str, int]:
+    """Neurons of every host input."""
+    return {population.name: population.n for population in image.populations if population.is_host}
+
+
+def as_stimulus(image: Image, inputs: Stimulus | ArrayLike | Mapping[str, ArrayLike]) -> Stimulus:
+    """Events for the image's host inputs from a Stimulus, one array (for a network with one input) or one array an input."""
+    return inputs if isinstance(inputs, Stimulus) else stimulus(inputs, host_sizes(image))
+
+
+def run(
+    image: Image,
+    inputs: Stimulus | ArrayLike | Mapping[str, ArrayLike],
+    *,
+    engine: Engine | str = "cpu",
+    seed: int = 0,
+    plastic: bool = False,
+    commit_every: int = 1,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Run:
+    """Run an image.
+
+    ``inputs`` is an array of shape (rows, neurons...) or (rows, presentations, neurons...), a dictionary of such, or a
+    Stimulus. With ``plastic`` the rules run, and weights change after every ``commit_every`` presentations; without, learning
+    hooks, commits, modulators and learning phases are skipped. ``workers`` (threads of engine ``cpu``) never changes a bit.
+    ``progress`` is told how far the run is.
+
+    Raises UnknownNameError, StimulusError, RunError.
+    """
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
+    if commit_every < 1:
+        raise RunError(f"commit_every is {commit_every}; commit after at least 1 presentation")
+    if workers is not None and workers < 1:
+        raise RunError(f"workers is {workers}; use at least 1, or None for one a processor")
+    events = as_stimulus(image, inputs)
+    job = Job(image, events, seed, plastic, commit_every, workers or os.cpu_count() or 1, progress)
+    _check(job)
+    module = importlib.import_module(f"neuroemu.engines.{engine}")
+    start = time.perf_counter()
+    outcome: Outcome = module.run(job)
+    return _as_run(job, engine, outcome, time.perf_counter() - start)
+
+
+def _check(job: Job) -> None:
+    image, events = job.image, job.stimulus
+    sizes = host_sizes(image)
+    for name, part in events.events.items():
+        if name not in sizes:
+            raise StimulusError(
+                f"input names '{name}', the network's host inputs are: {', '.join(sizes) or 'none'}; name one of them"
+            )
+        if part.neuron.size and int(part.neuron.max()) >= sizes[name]:
+            raise StimulusError(
+                f"input '{name}' names neuron {part.neuron.max()}, the host input has 0..{sizes[name] - 1}; correct it"
+            )
+        if part.payload.size and np.any(part.payload != 1):
+            _check_payload(image, name, part.payload)
+    if events.rows > job.ticks:
+        raise StimulusError(
+            f"the input has {events.rows} rows, the network's phases last {job.ticks} ticks; shorten it"
+        )
+    for number in {number for numbers in job.modulations.values() for number in numbers}:
+        population = image.populations[number]
+        given = events.values.get(population.name)
+        if given is None or given.shape != (events.n, population.n):
+            raise StimulusError(
+                f"population '{population.name}' is modulated but the stimulus holds no values of shape "
+                f"({events.n}, {population.n}) for it; give them, or run with plastic=False"
+            )
+
+
+def _check_payload(image: Image, name: str, payload: np.ndarray[tuple[int], np.dtype[np.int32]]) -> None:
+    """A payload that nothing reads would be lost without a word."""
+    number = [population.name for population in image.populations].index(name)
+    for projection in image.projections:
+        ports = projection.routes.get("input", ()) if projection.pre == number else ()
+        rule = image.program_of(projection) if projection.pre == number else None
+        if rule is None and ports and all(mode == "weight" for _, mode in ports):
+            bad = payload[payload != 1][0]
+            raise StimulusError(
+                f"input '{name}' carries payload {bad}, projection '{projection.name}' takes every packet as one spike; give 0 and 1, "
+                "or route the input as 'weight*payload' on a chip with graded payloads"
+            )
+
+
+def _as_run(job: Job, engine: str, outcome: Outcome, wall_s: float) -> Run:
+    image = job.image
+    return Run(
+        image_digest=image.digest,
+        stimulus_digest=job.stimulus.digest,
+        engine=engine,
+        chip_text=image.chip_text,
+        chip_path=image.chip_path,
+        seed=job.seed,
+        rows=job.stimulus.rows,
+        ticks=job.ticks,
+        lag=image.lag,
+        n=job.stimulus.n,
+        n_cores=image.n_cores,
+        n_tiles=image.n_tiles,
+        layers={p.name: Layer(p.id0, p.shape, p.age) for p in image.populations},
+        outputs=tuple(image.populations[number].name for number in image.outputs),
+        usage=image.usage,
+        counts=outcome.counts,
+        spikes=outcome.spikes,
+        probes=outcome.probes,
+        readout=outcome.readout,
+        state=outcome.state,
+        weights=outcome.weights,
+        time_ps=outcome.time_ps,
+        wall_s=round(wall_s - outcome.compile_s, 6),
+        compile_s=round(outcome.compile_s, 6),
+        notes=image.notes,
+    )

@@ -1,0 +1,65 @@
+"""Write the kernel of a batch: one self-contained source file for a network's shape and programs (design section 4).
+
+Loops, loads, calls and stores only: the arithmetic is the programs', included as text. The stages of a tick stand in the
+kernel under their names.
+"""
+
+from __future__ import annotations
+
+from neuroemu.engines.kernel_function import Function
+from neuroemu.engines.kernel_run import RunFunction
+from neuroemu.engines.plan import Plan
+from neuroemu.machine import COMMIT_TICK, dendrite, site, winner
+from neuroemu.program import CALLEE, helper_source, library_source, plain_source
+
+
+def generate(plan: Plan) -> tuple[str, list[str], list[str]]:
+    """Source of a job's kernel, and the names of the arguments of its functions ``run`` and ``commit``."""
+    run = RunFunction(plan)
+    run.write()
+    commit = _Commit(plan)
+    commit.write()
+    parts = [
+        '"""Written by neuroemu.engines.kernel for one network shape; the file name is a digest of the text."""',
+        "import numpy as np\nfrom numba import int32 as i4\nfrom numba import njit",
+        *library_source(),
+        f"{CALLEE}\n{plain_source(dendrite)}",
+        f"{CALLEE}\n{plain_source(winner)}",
+        *_helpers(plan),
+        run.source("run"),
+        commit.source("commit"),
+    ]
+    return "\n\n".join(parts) + "\n", list(run.w.arguments), list(commit.w.arguments)
+
+
+def _helpers(plan: Plan) -> list[str]:
+    sources = []
+    for owner in plan.owners.values():
+        sources += [source for source in helper_source(owner.program) if source not in sources]
+    return sources
+
+
+class _Commit(Function):
+    """Hooks commit and commit_synapse of a batch of presentations, then the sums start again."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self.fixed = ("seed", "number", "batch")
+
+    def write(self) -> None:
+        w = self.w
+        w.depth = 1
+        if self.plan.keyed:
+            w(f"base = tick_key(u64(seed), u64(number), u64({COMMIT_TICK}))")
+        for plan in self.plan.populations:
+            if "commit" in plan.owner.hooks:
+                with self.stage(f"commit_{plan.tag}"):
+                    self.neurons(plan, "commit")
+        for projection in self.plan.projections:
+            if projection.owner and "commit_synapse" in projection.owner.hooks:
+                with self.stage(f"commit_{projection.tag}"):
+                    self.call.site(projection.tag, "commit_synapse", site("commit_synapse"))
+                    self.synapses(projection, "commit_synapse")
+        for name, shape in self.call.sums():
+            w.fill(w.arg(name), shape, 0)
+        w("return 0")

@@ -1,0 +1,107 @@
+"""What every function of a kernel is written with: stages, and loops over segments, synapses and neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+
+from neuroemu.engines.kernel_hooks import Caller
+from neuroemu.engines.plan import Plan, PopulationPlan, ProjectionPlan
+from neuroemu.engines.writer import Writer, stored, used
+from neuroemu.machine import site
+
+JIT = '@njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")'
+STAGE = (
+    '@njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, boundscheck=False, error_model="numpy")'
+)
+"""Numba's own passes take time with the square of a function's length: stages are functions, which LLVM puts back in place."""
+
+
+class Function:
+    """One function of the kernel."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.w = plan, Writer()
+        self.call = Caller(plan, self.w)
+        self.fixed: tuple[str, ...] = ()
+        self.stages: list[str] = []
+
+    def source(self, name: str) -> str:
+        arguments = ", ".join([*self.fixed, *self.w.arguments])
+        return "\n\n".join([*self.stages, f"{JIT}\ndef {name}({arguments}):\n" + "\n".join(self.w.lines)])
+
+    @contextmanager
+    def stage(self, name: str, result: str = "") -> Iterator[None]:
+        """Put everything written inside into a function of its own, called here; ``result`` names a variable it changes."""
+        w = self.w
+        outer, depth = w.lines, w.depth
+        known = {*self.fixed, *stored(outer)}
+        w.lines, w.depth = [], 1
+        yield
+        body = w.lines
+        w.lines, w.depth = outer, depth
+        if not body:
+            return
+        arguments = ", ".join(sorted(used(body) & (known | w.arguments.keys())))
+        if result:
+            body.append(f"    return {result}")
+        self.stages.append(f"{STAGE}\ndef {name}({arguments}):\n" + "\n".join(body))
+        w(f"{result} = {name}({arguments})" if result else f"{name}({arguments})")
+
+    def segments(self, plan: ProjectionPlan) -> ExitStack:
+        """Open loops over all delays ``d`` and pre neurons ``j`` of a projection."""
+        stack = ExitStack()
+        stack.enter_context(self.delays(plan))
+        stack.enter_context(self.w.loop("j", plan.n_pre))
+        return stack
+
+    def list_row(self, plan: ProjectionPlan) -> AbstractContextManager[None]:
+        """Open a loop over the listed synapses ``k`` of segment ``d, j``."""
+        indptr = self.w.arg(f"{plan.tag}_indptr")
+        return self.w.loop("k", f"{indptr}[d, j + u64(1)]", f"{indptr}[d, j]")
+
+    def delays(self, plan: ProjectionPlan) -> AbstractContextManager[None]:
+        """Open a loop over all delays ``d``."""
+        return self.w.loop("d", len(plan.parts))
+
+    def when(self, test: str) -> AbstractContextManager[None]:
+        """Open an if, unless there is nothing to test."""
+        return self.w.block(f"if {test}:") if test else nullcontext()
+
+    def synapses(self, plan: ProjectionPlan, hook: str) -> None:
+        """Loop a synapse hook over all synapses of a projection."""
+        with self.segments(plan), self.when(self.call.axon_gate(plan, hook)):
+            self.row(plan, hook)
+
+    def row(self, plan: ProjectionPlan, hook: str, fired: str = "") -> None:
+        """Loop a synapse hook over the synapses of segment ``d, j``, counting calls by slice of the post population."""
+        w, post = self.w, plan.post_tag
+        count = w.arg(f"{plan.tag}_calls_{hook}")
+        test = " and ".join(term for term in (fired, self.call.post_gate(plan, hook)) if term)
+        if plan.dense:
+            with w.block(f"for s in range({w.arg(f'{post}_slices')}.shape[0]):"):
+                self.call.clear_saturations(plan.tag, hook)
+                w("calls = 0")
+                with w.loop("i", f"{post}_slices[s, 1]", f"{post}_slices[s, 0]"), self.when(test):
+                    self.call.synapse(plan, hook)
+                    w("calls += 1")
+                w(f"{count}[s] += calls")
+                self.call.add_saturations(plan.tag, hook)
+        else:
+            with self.list_row(plan):
+                w(f"i = u64({w.arg(f'{plan.tag}_post')}[k])", f"s = {w.arg(f'{post}_slice_of')}[i]")
+                with self.when(test):
+                    self.call.clear_saturations(plan.tag, hook)
+                    self.call.synapse(plan, hook)
+                    w(f"{count}[s] += 1")
+                    self.call.add_saturations(plan.tag, hook)
+
+    def neurons(self, plan: PopulationPlan, hook: str) -> None:
+        """Call a hook for all neurons of a population."""
+        w = self.w
+        self.call.site(plan.tag, hook, site(hook))
+        with w.loop("i", plan.population.n):
+            w(f"s = {w.arg(f'{plan.tag}_slice_of')}[i]")
+            self.call.clear_saturations(plan.tag, hook)
+            self.call.neuron(plan, hook)
+            self.call.add_saturations(plan.tag, hook)

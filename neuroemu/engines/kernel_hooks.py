@@ -1,0 +1,204 @@
+"""Write the call of a hook into a kernel: load its arguments, call it, narrow and store what it returns."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from neuroemu.engines.plan import LOCAL_KINDS, Owner, Plan, PopulationPlan, ProjectionPlan, named
+from neuroemu.isa import Bits
+from neuroemu.language import Argument
+from neuroemu.program import hook_lines
+
+
+class Lines(Protocol):
+    """Where lines of source go (kernel.Writer)."""
+
+    def __call__(self, *lines: str) -> None:
+        """Write lines."""
+
+    def arg(self, name: str) -> str:
+        """Note an argument of the kernel."""
+
+
+class Caller:
+    """Writes hook calls; loops around them use ``j`` for the pre neuron, ``i`` for the neuron, ``k`` for a listed synapse."""
+
+    def __init__(self, plan: Plan, lines: Lines) -> None:
+        self.plan, self.w = plan, lines
+        self.locals = _local_names(plan)
+
+    # ---- names
+    def register(self, owner: Owner, tag: str, name: str, rule: ProjectionPlan | None) -> str:
+        """The element of a register that a hook sees."""
+        if name not in owner.program.registers:
+            assert rule is not None
+            return f"{self.known(named(rule.post_tag, name))}[i]"  # a register of the destination soma
+        level = owner.program.registers[name].level
+        array = self.known(named(tag, name))
+        if level in ("neuron", "post"):
+            return f"{array}[i]"
+        assert rule is not None
+        return f"{array}[d, j]" if level == "axon" else f"{array}[{'j, i' if rule.dense else 'k'}]"
+
+    def known(self, name: str) -> str:
+        """A register's array: allocated in the kernel, or an argument."""
+        return name if name in self.locals else self.w.arg(name)
+
+    def sums(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Arrays of every sum register and their shapes: a commit clears them."""
+        names: list[tuple[str, tuple[int, ...]]] = []
+        for plan in self.plan.populations:
+            size = (plan.population.n,)
+            names += [(named(plan.tag, r.name), size) for r in plan.owner.program.registers.values() if r.kind == "sum"]
+        for projection in self.plan.projections:
+            if projection.owner is not None:
+                for register in projection.owner.program.registers.values():
+                    if register.kind == "sum":
+                        names.append((named(projection.tag, register.name), projection.shape(register.level)))
+        return names
+
+    # ---- gates
+    def axon_gate(self, plan: ProjectionPlan, hook: str) -> str:
+        """The part of a hook's gate that is decided for a whole row."""
+        return self._gate(plan, hook, ("axon",))
+
+    def post_gate(self, plan: ProjectionPlan, hook: str) -> str:
+        """The part of a hook's gate that is decided for each synapse."""
+        return self._gate(plan, hook, ("post", "soma", "synapse"))
+
+    def _gate(self, plan: ProjectionPlan, hook: str, levels: tuple[str, ...]) -> str:
+        owner = plan.owner
+        assert owner is not None
+        names = [name for name in owner.program.gate.get(hook, ()) if owner.program.level_of(name) in levels]
+        return " and ".join(f"{self.register(owner, plan.tag, name, plan)} != 0" for name in names)
+
+    # ---- random keys
+    def site(self, tag: str, hook: str, number: int) -> None:
+        """The hook's random key in this tick, if it draws."""
+        if self._keyed(tag, hook):
+            self.w(f"at_{hook} = site_key(base, u64({number}))")
+
+    def _keyed(self, tag: str, hook: str) -> bool:
+        return any(argument.kind == "key" for argument in self.plan.owners[tag].program.hooks[hook].arguments)
+
+    # ---- saturation counts
+    def saturating(self, tag: str, hook: str) -> list[str]:
+        """Results of a hook that may not fit and are not of an axon, in order."""
+        owner = self.plan.owners[tag]
+        return sorted(name for name in owner.overflows(hook) if owner.program.level_of(name) != "axon")
+
+    def clear_saturations(self, tag: str, hook: str) -> None:
+        """Start counting what does not fit."""
+        for name in self.saturating(tag, hook):
+            self.w(f"n_{name} = 0")
+
+    def add_saturations(self, tag: str, hook: str) -> None:
+        """Add the count to slice ``s``."""
+        for name in self.saturating(tag, hook):
+            self.w(f"{self.w.arg(f'{tag}_overflow_{name}')}[s] += n_{name}")
+
+    # ---- calls
+    def neuron(self, plan: PopulationPlan, hook: str) -> None:
+        """A hook of neuron ``i``."""
+        self._call(plan.owner, plan.tag, hook, f"u64({plan.population.id0}) + i", None, plan)
+
+    def rule(self, plan: ProjectionPlan, hook: str) -> None:
+        """A rule's hook of post neuron ``i``, or of the axon segment of delay ``d`` and pre neuron ``j``."""
+        assert plan.owner is not None
+        self._call(plan.owner, plan.tag, hook, "", plan, None)
+
+    def synapse(self, plan: ProjectionPlan, hook: str) -> None:
+        """A rule's hook of one synapse."""
+        assert plan.owner is not None
+        place = f"j * u64({plan.n_post}) + i" if plan.dense else "k"
+        ident = (
+            f"u64({int(plan.ids[0])}) + {place}" if plan.consecutive else f"{self.w.arg(f'{plan.tag}_ids')}[{place}]"
+        )
+        self._call(plan.owner, plan.tag, hook, ident, plan, None)
+
+    def _call(
+        self,
+        owner: Owner,
+        tag: str,
+        hook: str,
+        ident: str,
+        rule: ProjectionPlan | None,
+        population: PopulationPlan | None,
+    ) -> None:
+        function = owner.program.hooks[hook]
+        key = f"unit_key(at_{hook}, u64({ident}))"
+        prefix = f"{tag}{hook}_"
+        for argument in function.arguments:
+            if argument.name not in owner.constants and argument.kind != "width":
+                value = self._argument(owner, tag, argument, key, rule, owner.narrow(hook))
+                self.w(f"{prefix}{argument.name} = {value}")
+        self.w(*hook_lines(owner.program, hook, prefix, owner.constants, owner.widths, owner.narrow(hook)))
+        kinds = {argument.name: argument.kind for argument in function.arguments}
+        for name in function.returns:
+            result = f"{prefix}{name}"
+            width = self._width(owner, name, rule) if name in owner.overflows(hook) else None
+            if name in kinds:
+                self._store(owner, tag, name, result, width, rule)
+            else:
+                assert population is not None
+                self._send(name, result, population, width)
+
+    def _width(self, owner: Owner, name: str, rule: ProjectionPlan | None) -> Bits:
+        if name in owner.proof.widths:
+            return owner.proof.widths[name]
+        assert rule is not None
+        return self.plan.population(rule.projection.post).owner.proof.widths[name]
+
+    def _argument(
+        self, owner: Owner, tag: str, argument: Argument, key: str, rule: ProjectionPlan | None, narrow: bool
+    ) -> str:
+        name, kind = argument.name, argument.kind
+        if kind == "key":
+            return key
+        if kind == "table":
+            return self.w.arg(named(tag, name))
+        if kind in ("input", "port"):
+            value = f"port_{name}" if kind == "port" else name
+        elif kind == "param":
+            array = not isinstance(owner.params[name], int)
+            value = f"{self.w.arg(named(tag, name))}{'[i]' if array else ''}"
+        else:
+            value = self.register(owner, tag, name, rule)
+        return f"i4({value})" if narrow else f"i64({value})"
+
+    def _store(
+        self, owner: Owner, tag: str, name: str, result: str, width: Bits | None, rule: ProjectionPlan | None
+    ) -> None:
+        where = self.register(owner, tag, name, rule)
+        if width is None:
+            self.w(f"{where} = {result}")
+            return
+        self.w(f"y = fit(i64({result}), ({width.bits}, {width.wraps}))")
+        if owner.program.level_of(name) == "axon":
+            self.w(f"{self.w.arg(f'{tag}_overflow_{name}')}[d, j] += y != {result}")
+        else:
+            self.w(f"n_{name} += y != {result}")
+        self.w(f"{where} = y")
+
+    def _send(self, name: str, result: str, plan: PopulationPlan, width: Bits | None) -> None:
+        """A send flag, a payload, or `fire`."""
+        if name.endswith("_payload"):
+            if width is not None:
+                self.w(f"y = fit(i64({result}), ({width.bits}, {width.wraps}))", f"n_{name} += y != {result}")
+                result = "y"
+            self.w(f"{plan.tag}_payload_{name.removesuffix('_payload')}[i] = {result}")
+        elif name == "fire" and not plan.population.compete:
+            if self.plan.ruled(plan.number):
+                self.w(f"{plan.tag}_fired[i] = {result} != 0")
+        else:
+            self.w(f"{plan.tag}_flag_{name}[i] = {result} != 0")
+
+
+def _local_names(plan: Plan) -> frozenset[str]:
+    """Register arrays that the kernel allocates itself."""
+    return frozenset(
+        named(tag, register.name)
+        for tag, owner in plan.owners.items()
+        for register in owner.program.registers.values()
+        if register.kind in LOCAL_KINDS
+    )

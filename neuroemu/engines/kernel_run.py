@@ -1,0 +1,301 @@
+"""Function ``run`` of a kernel: presentations, ticks and their stages, under the names the design gives them."""
+
+from __future__ import annotations
+
+from neuroemu.engines.kernel_function import Function
+from neuroemu.engines.kernel_synapse import deliver
+from neuroemu.engines.plan import LOCAL_KINDS, Plan, PopulationPlan, ProjectionPlan, dtype_of, named
+from neuroemu.isa import CHANNELS
+from neuroemu.machine import site
+
+
+class RunFunction(Function):
+    """Presentations lo to hi-1, until the record is full: returns the next presentation and the record's length."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self.fixed = (
+            "lo", "hi", "first", "ticks", "rows", "seed", "phase_of", "phase_tick_of", "most", "record", "length",
+        )  # fmt: skip
+
+    def write(self) -> None:
+        w = self.w
+        w.depth = 1
+        self.allocate()
+        w("next_one = hi")
+        with w.block("for b in range(lo, hi):"):
+            with w.block("if length + most > record.shape[1]:"):
+                w("next_one = b", "break")
+            with self.stage("begin"):
+                self.begin()
+            with w.block("for tick in range(ticks):"):
+                w("phase = phase_of[tick]", "phase_tick = phase_tick_of[tick]")
+                self.base("u64(first + b)", "u64(tick)")
+                self.tick()
+            with self.stage("undelivered"):
+                self.undelivered()
+            self.end()
+        with self.stage("give_back"):
+            self.give_back()
+        w("return next_one, length")
+
+    def base(self, presentation: str, tick: str) -> None:
+        if self.plan.keyed:
+            self.w(f"base = tick_key(u64(seed), {presentation}, {tick})")
+
+    # ---- storage
+    def allocate(self) -> None:
+        """A worker's own arrays: allocated here, so that LLVM knows they do not overlap."""
+        w, ring = self.w, self.plan.ring
+        for plan in self.plan.populations:
+            tag, n = plan.tag, plan.population.n
+            for port, dtype in plan.totals.items():
+                w(f"{tag}_total_{port} = np.zeros({n}, np.{dtype})")
+            w(f"{tag}_touched = np.zeros({n}, np.uint8)")
+            if self.plan.ruled(plan.number):
+                w(f"{tag}_fired = np.zeros({n}, np.uint8)")
+            if plan.population.compete and plan.owner.program.fires == "fire":
+                w(f"{tag}_flag_fire = np.zeros({n}, np.uint8)")
+            for channel in plan.owner.program.channels:
+                w(f"{tag}_flag_{channel} = np.zeros({n}, np.uint8)")
+                w(f"{tag}_list_{channel} = np.zeros(({ring}, {n}), np.int32)")
+                w(f"{tag}_count_{channel} = np.zeros({ring}, np.int64)")
+                if channel in plan.owner.program.payloads:
+                    w(f"{tag}_payload_{channel} = np.zeros({n}, np.int32)")
+                    w(f"{tag}_payloads_{channel} = np.zeros(({ring}, {n}), np.int32)")
+        for name, shape, dtype, _ in self.locals():
+            w(f"{name} = np.empty({shape if len(shape) > 1 else shape[0]}, np.{dtype})")
+
+    def locals(self) -> list[tuple[str, tuple[int, ...], str, int]]:
+        """Registers that start afresh: name in the kernel, shape, dtype, start value."""
+        found: list[tuple[str, tuple[int, ...], str, int]] = []
+        shapes = {plan.tag: plan.shape for plan in self.plan.projections}
+        sizes = {plan.tag: plan.population.n for plan in self.plan.populations}
+        for tag, owner in self.plan.owners.items():
+            for register in owner.program.registers.values():
+                if register.kind in LOCAL_KINDS:
+                    shape = shapes[tag](register.level) if tag in shapes else (sizes[tag],)
+                    dtype = dtype_of(owner.proof.widths[register.name].bits)
+                    found.append((named(tag, register.name), shape, dtype, register.init))
+        return found
+
+    def begin(self) -> None:
+        w = self.w
+        for name, shape, _, init in self.locals():
+            w.fill(name, shape, init)
+        for plan in self.plan.populations:
+            self.rest(plan)
+            for channel in plan.owner.program.channels:
+                w.fill(f"{plan.tag}_count_{channel}", (self.plan.ring,), 0)
+
+    def rest(self, plan: PopulationPlan) -> None:
+        """Clear the ports of a population."""
+        for port in plan.totals:
+            self.w.fill(f"{plan.tag}_total_{port}", (plan.population.n,), 0)
+        self.w.fill(f"{plan.tag}_touched", (plan.population.n,), 0)
+
+    def give_back(self) -> None:
+        """Registers after the last presentation, for Run.state."""
+        for name, shape, _, _ in self.locals():
+            self.w.copy(self.w.arg(f"out_{name}"), name, shape)
+
+    # ---- a tick
+    def tick(self) -> None:
+        w = self.w
+        w("# deliver, synapse")
+        for plan in self.plan.projections:
+            if plan.owner and "tick_pre" in plan.owner.hooks:
+                with self.stage(f"tick_pre_{plan.tag}"):
+                    self.axons(plan, "tick_pre")
+        for plan in self.plan.projections:
+            for channel in sorted(plan.projection.routes, key=lambda name: CHANNELS[name]):
+                with self.stage(f"deliver_{plan.tag}_{channel}"), self.delays(plan):
+                    deliver(self, plan, channel)
+        for tick, numbers in self.plan.job.modulations.items():
+            with w.block(f"if tick == {tick}:"):
+                for number in numbers:
+                    self.modulate(self.plan.population(number))
+        for population in self.plan.populations:
+            with self.stage(f"soma_{population.tag}"):
+                self.population(population)
+            with self.stage(f"axon_out_{population.tag}", "length"):
+                for channel in population.owner.program.channels:
+                    self.axon_out(population, channel)
+        w("# record")
+        self.probes()
+        w("# rules")
+        for plan in self.plan.projections:
+            if plan.owner:
+                with self.stage(f"rules_{plan.tag}"):
+                    self.rules(plan)
+        w("# barrier: the lanes of a batch never wait for each other")
+
+    def axons(self, plan: ProjectionPlan, hook: str) -> None:
+        with self.segments(plan):
+            self.call.rule(plan, hook)
+
+    def modulate(self, plan: PopulationPlan) -> None:
+        w = self.w
+        with w.loop("i", plan.population.n):
+            w(f"value = {w.arg(f'{plan.tag}_values')}[b, i]")
+            w(f"s = {w.arg(f'{plan.tag}_slice_of')}[i]")
+            self.call.clear_saturations(plan.tag, "modulate")
+            self.call.neuron(plan, "modulate")
+            w(f"{w.arg(f'{plan.tag}_calls_modulate')}[s] += 1")
+            self.call.add_saturations(plan.tag, "modulate")
+
+    # ---- a population
+    def population(self, plan: PopulationPlan) -> None:
+        w, tag, program = self.w, plan.tag, plan.owner.program
+        w(f"# dendrite, soma: {plan.population.name!r}")
+        with w.block(f"if {w.arg(f'{tag}_first')} <= tick and tick < {w.arg(f'{tag}_last')}:"):
+            self.soma(plan)
+            if plan.population.compete:
+                self.settle(plan)
+            if self.plan.ruled(plan.number) and program.fires:
+                fired = (
+                    f"{tag}_flag_{program.fires}"
+                    if plan.population.compete or program.fires == "spike"
+                    else f"{tag}_fired"
+                )
+                if fired != f"{tag}_fired":
+                    w.copy(f"{tag}_fired", fired, (plan.population.n,))
+        with w.block("else:"):
+            for channel in program.channels:
+                w.fill(f"{tag}_flag_{channel}", (plan.population.n,), 0)
+            if self.plan.ruled(plan.number):
+                w.fill(f"{tag}_fired", (plan.population.n,), 0)
+        self.rest(plan)
+
+    def soma(self, plan: PopulationPlan) -> None:
+        w, tag = self.w, plan.tag
+        self.call.site(tag, "soma", site("soma"))
+        with w.block(f"for s in range({w.arg(f'{tag}_slices')}.shape[0]):"):
+            self.call.clear_saturations(tag, "soma")
+            for port in plan.totals:
+                if port not in plan.fits:
+                    w(f"n_{port} = 0")
+            w("active = 0")
+            with w.loop("i", f"{tag}_slices[s, 1]", f"{tag}_slices[s, 0]"):
+                for port in plan.totals:
+                    self.port(plan, port)
+                self.call.neuron(plan, "soma")
+                w(f"active += {tag}_touched[i]")
+            w(f"{w.arg(f'{tag}_active')}[s] += active")
+            w(f"{w.arg(f'{tag}_calls_soma')}[s] += {tag}_slices[s, 1] - {tag}_slices[s, 0]")
+            self.call.add_saturations(tag, "soma")
+            for port in plan.totals:
+                if port not in plan.fits:
+                    w(f"{w.arg(f'{tag}_overflow_{port}')}[s] += n_{port}")
+
+    def port(self, plan: PopulationPlan, port: str) -> None:
+        w, chip = self.w, self.plan.image.chip
+        width, shift, total = chip.bits("port", "port"), chip.weight_shift, f"{plan.tag}_total_{port}[i]"
+        assert width is not None
+        if port in plan.fits:
+            narrow = plan.owner.narrow("soma")
+            value = f"i4({total})" if narrow else f"i64({total})"
+            w(f"port_{port} = " + (f"{'i4' if narrow else ''}({value} << {shift})" if shift else value))
+        else:
+            w(f"port_{port} = dendrite(i64({total}), {shift}, ({width.bits}, {width.wraps}))")
+            w(f"n_{port} += port_{port} != i64({total}) << {shift}")
+
+    def settle(self, plan: PopulationPlan) -> None:
+        """The winner unit, then hook settle in every group in which something was flagged."""
+        w, tag, n = self.w, plan.tag, plan.population.n
+        groups, compete = w.arg(f"{tag}_groups"), plan.population.compete
+        with w.block(f"for group in range({w.arg(f'{tag}_n_groups')}):"):
+            for flag, score in compete.items():
+                w(f"won_{flag} = winner({tag}_flag_{flag}, {named(tag, score)}, {groups}, 0, {n}, group)")
+            some = " or ".join(f"won_{flag} >= 0" for flag in compete)
+            with w.block(f"if {some}:"), w.loop("i", n), w.block(f"if {groups}[i] == group:"):
+                for flag in compete:
+                    w(f"{tag}_flag_{flag}[i] = 1 if won_{flag} == i64(i) else 0")
+                    w(f"{flag}_any = 1 if won_{flag} >= 0 else 0", f"{flag}_won = 1 if won_{flag} == i64(i) else 0")
+                if "settle" in plan.owner.hooks:
+                    w(f"s = {w.arg(f'{tag}_slice_of')}[i]")
+                    self.call.clear_saturations(tag, "settle")
+                    self.call.neuron(plan, "settle")
+                    w(f"{w.arg(f'{tag}_calls_settle')}[s] += 1")
+                    self.call.add_saturations(tag, "settle")
+
+    def axon_out(self, plan: PopulationPlan, channel: str) -> None:
+        w, tag = self.w, plan.tag
+        graded = channel in plan.owner.program.payloads
+        w(f"# axon_out: {plan.population.name!r}, {channel}")
+        w(f"slot = tick % {self.plan.ring}", "n = 0")
+        with w.loop("i", plan.population.n), w.block(f"if {tag}_flag_{channel}[i] != 0:"):
+            w(f"{tag}_list_{channel}[slot, n] = i")
+            if graded:
+                w(f"{tag}_payloads_{channel}[slot, n] = {tag}_payload_{channel}[i]")
+            w(f"{w.arg(f'{tag}_sends_{channel}')}[i] += 1", "n += 1")
+        w(f"{tag}_count_{channel}[slot] = n")
+        with w.loop("e", "n"):
+            w("record[0, length] = b", "record[1, length] = tick", f"record[2, length] = {CHANNELS[channel]}")
+            w(f"record[3, length] = {plan.population.id0} + {tag}_list_{channel}[slot, e]")
+            w(f"record[4, length] = {f'{tag}_payloads_{channel}[slot, e]' if graded else 1}", "length += 1")
+
+    def probes(self) -> None:
+        for place, (number, register) in enumerate(self.plan.image.probes):
+            self.w.copy(
+                f"{self.w.arg(f'probe{place}')}[b, tick,",
+                named(f"p{number}", register),
+                (self.plan.population(number).population.n,),
+            )
+
+    # ---- rules, end
+    def rules(self, plan: ProjectionPlan) -> None:
+        w, owner = self.w, plan.owner
+        assert owner is not None
+        post = self.plan.population(plan.projection.post)
+        if "tick_post" in owner.hooks:
+            self.call.site(plan.tag, "tick_post", site("tick_post"))
+            with w.loop("i", post.population.n):
+                w(f"fired = {post.tag}_fired[i]", f"s = {w.arg(f'{post.tag}_slice_of')}[i]")
+                self.call.clear_saturations(plan.tag, "tick_post")
+                self.call.rule(plan, "tick_post")
+                self.call.add_saturations(plan.tag, "tick_post")
+        if "fire_synapse" in owner.hooks or "fire_pre" in owner.hooks:
+            w("any_fired = 0")
+            with w.loop("i", post.population.n):
+                w(f"any_fired |= {post.tag}_fired[i]")
+            with w.block("if any_fired != 0:"):
+                if "fire_synapse" in owner.hooks:
+                    self.call.site(plan.tag, "fire_synapse", site("fire_synapse"))
+                    with self.segments(plan), self.when(self.call.axon_gate(plan, "fire_synapse")):
+                        self.row(plan, "fire_synapse", f"{post.tag}_fired[i] != 0")
+                if "fire_pre" in owner.hooks:
+                    self.axons(plan, "fire_pre")
+                    w(f"{w.arg(f'{plan.tag}_fire_ticks')}[0] += 1")
+        if "tick_synapse" in owner.hooks:
+            self.call.site(plan.tag, "tick_synapse", site("tick_synapse"))
+            self.synapses(plan, "tick_synapse")
+
+    def undelivered(self) -> None:
+        """Count what the last ticks sent, by how far before the end: some of it never comes due."""
+        w, ring = self.w, self.plan.ring
+        for plan in self.plan.populations:
+            for channel in plan.owner.program.channels:
+                with w.block(f"for back in range(min({ring}, ticks)):"):
+                    w(f"slot = (ticks - 1 - back) % {ring}")
+                    with w.loop("e", f"{plan.tag}_count_{channel}[slot]"):
+                        w(f"{w.arg(f'{plan.tag}_unsent_{channel}')}[back, {plan.tag}_list_{channel}[slot, e]] += 1")
+
+    def end(self) -> None:
+        w = self.w
+        self.base("u64(first + b)", "u64(ticks)")
+        for plan in self.plan.populations:
+            if "end" in plan.owner.hooks:
+                with self.stage(f"end_{plan.tag}"):
+                    self.neurons(plan, "end")
+        for projection in self.plan.projections:
+            if projection.owner and "end_synapse" in projection.owner.hooks:
+                with self.stage(f"end_{projection.tag}"):
+                    self.call.site(projection.tag, "end_synapse", site("end_synapse"))
+                    self.synapses(projection, "end_synapse")
+        for number in self.plan.readouts:
+            w.copy(
+                f"{w.arg(f'readout{number}')}[b,",
+                named(f"p{number}", "v"),
+                (self.plan.population(number).population.n,),
+            )

@@ -1,0 +1,39 @@
+"""Integer behaviour of the machine itself, whatever the program: written once, used by every engine (design section 3).
+
+The functions run as they stand on Python integers and are copied, as text, into compiled kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from neuroemu.isa import CHANNELS, HOOKS, fit
+
+SITES = {name: 8 * number for number, name in enumerate(HOOKS)}
+"""Where in the tick a random number is drawn: the hook's number, times eight, plus the channel a synapse hook runs for."""
+
+
+COMMIT_TICK = (1 << 64) - 1
+"""Stands for the tick in the key of a draw at a commit, whose number stands for the presentation."""
+
+
+def site(hook: str, channel: str | None = None) -> int:
+    """The draw site of a hook."""
+    return SITES[hook] + (CHANNELS[channel] if channel else 0)
+
+
+def dendrite(total: int, shift: int, width: tuple[int, int]) -> int:
+    """A port's value for the soma: the tick's exact sum of stored weights, shifted to the port's scale, narrowed once."""
+    return fit(total << shift, width)
+
+
+def winner(flags: Sequence[int], scores: Sequence[int], groups: Sequence[int], low: int, high: int, group: int) -> int:
+    """The winner unit: the flagged neuron of the group with the largest score, the lowest id among equals; -1 if none is flagged.
+
+    ``flags``, ``scores`` and ``groups`` are indexed by neuron; the core holds neurons ``low`` to ``high - 1``.
+    """
+    best = -1
+    for i in range(low, high):
+        if flags[i] != 0 and groups[i] == group and (best < 0 or scores[i] > scores[best]):
+            best = i
+    return best

@@ -1,0 +1,336 @@
+"""What a run leaves behind: spikes, counts, final registers, probes. Engines make it, reports price it."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neuroemu.errors import FileError, RunError
+from neuroemu.files import write_folder
+from neuroemu.isa import CHANNELS
+from neuroemu.network import Ints
+from neuroemu.shelf import unknown
+
+FORMAT = 1
+Where = tuple[str, int, str]
+"""A count's key, core (-1: the host or the whole chip) and owner (population or projection)."""
+
+
+class Counts:
+    """How often each event happened, by core and owner: 64-bit integers, zero where absent."""
+
+    def __init__(self, table: Mapping[Where, int] | None = None) -> None:
+        self.table: Counter[Where] = Counter({where: int(n) for where, n in (table or {}).items() if n})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Counts) and self.table == other.table
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getitem__(self, key: str) -> int:
+        """The total of a key."""
+        return sum(n for (name, _, _), n in self.table.items() if name == key)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every key that was counted."""
+        return tuple(sorted({key for key, _, _ in self.table}))
+
+    def by_core(self, key: str) -> dict[int, int]:
+        """A key's count on each core."""
+        return self._grouped(key, 1)
+
+    def by_owner(self, key: str) -> dict[str, int]:
+        """A key's count for each population or projection."""
+        return self._grouped(key, 2)
+
+    def _grouped(self, key: str, axis: int) -> dict[Any, int]:
+        found: Counter[Any] = Counter()
+        for where, n in self.table.items():
+            if where[0] == key:
+                found[where[axis]] += n
+        return dict(sorted(found.items()))
+
+    def rows(self) -> list[tuple[str, int, str, int]]:
+        """Every non-zero count as (key, core, owner, number), sorted."""
+        return [(*where, n) for where, n in sorted(self.table.items())]
+
+    def differs(self, other: Counts) -> str | None:
+        """The first count that is not equal, in words; None if all are."""
+        for where in sorted(self.table.keys() | other.table.keys()):
+            if self.table[where] != other.table[where]:
+                return f"count {where[0]} on core {where[1]} of '{where[2]}': {self.table[where]} against {other.table[where]}"
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Spikes:
+    """Every packet a neuron sent, sorted by presentation, tick, channel and neuron. ``neuron`` is the network-wide id."""
+
+    presentation: Ints
+    tick: Ints
+    channel: Ints
+    neuron: Ints
+    payload: Ints
+
+    FIELDS = ("presentation", "tick", "channel", "neuron", "payload")
+
+    @classmethod
+    def of(cls, columns: Iterable[ArrayLike]) -> Spikes:
+        """Sort five columns into a record."""
+        arrays = [np.asarray(column, np.int64) for column in columns]
+        if not _ascending(arrays[:4]):
+            order = np.lexsort((arrays[3], arrays[2], arrays[1], arrays[0]))
+            arrays = [array[order] for array in arrays]
+        return cls(*arrays)
+
+    def __len__(self) -> int:
+        return int(self.tick.size)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spikes) and all(
+            np.array_equal(getattr(self, f), getattr(other, f)) for f in self.FIELDS
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _ascending(keys: Sequence[Ints]) -> bool:
+    """Whether rows of keys, most significant first, are in order already: engines mostly record them so."""
+    equal = np.ones(max(keys[0].size - 1, 0), bool)
+    for key in keys:
+        step = np.diff(key)
+        if np.any(equal & (step < 0)):
+            return False
+        equal &= step == 0
+    return True
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Where a population's neurons are among the network-wide ids, and its age: the tick in which row 0 reaches it."""
+
+    id0: int
+    shape: tuple[int, ...]
+    age: int
+
+    @property
+    def n(self) -> int:
+        """Number of neurons."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One image, one stimulus, one engine.
+
+    ``probes[(population, register)]`` has shape (presentations, ticks, neurons), ``readout[population]`` the register ``v`` of
+    every output at the end of a presentation, shape (presentations, neurons); ``state`` every register after the last
+    presentation, by ``owner.register``; ``weights`` those of every projection in the order of their ids.
+    ``time_ps`` is the emulated chip's time where the engine models it.
+    """
+
+    image_digest: str
+    stimulus_digest: str
+    engine: str
+    chip_text: str
+    chip_path: str
+    seed: int
+    rows: int
+    ticks: int
+    lag: int
+    n: int
+    n_cores: int
+    n_tiles: int
+    layers: dict[str, Layer]
+    outputs: tuple[str, ...]
+    usage: dict[int, dict[str, int]]
+    """What each core holds, by core and limit."""
+    counts: Counts
+    spikes: Spikes
+    probes: dict[tuple[str, str], Ints] = field(default_factory=dict)
+    readout: dict[str, Ints] = field(default_factory=dict)
+    state: dict[str, Ints] = field(default_factory=dict)
+    weights: dict[str, Ints] = field(default_factory=dict)
+    time_ps: int | None = None
+    wall_s: float = 0.0
+    compile_s: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    def raster(self, population: str, channel: str = "spike") -> NDArray[np.int64]:
+        """Payloads of a population's packets, shape (presentations, rows, neurons), aligned with the input's rows; 0 is no packet.
+
+        Row t is the tick in which what the host sent in row t has come through. For a payload of 0 use ``spikes``.
+        """
+        layer = self._layer(population)
+        chosen = (self.spikes.neuron >= layer.id0) & (self.spikes.neuron < layer.id0 + layer.n)
+        chosen &= self.spikes.channel == CHANNELS[channel]
+        row = self.spikes.tick[chosen] - layer.age
+        raster = np.zeros((self.n, self.rows, layer.n), np.int64)
+        inside = (row >= 0) & (row < self.rows)
+        where = (
+            self.spikes.presentation[chosen][inside],
+            row[inside],
+            (self.spikes.neuron[chosen] - layer.id0)[inside],
+        )
+        raster[where] = self.spikes.payload[chosen][inside]
+        return raster
+
+    def spike_counts(self, population: str) -> Ints:
+        """Spikes of every neuron in every presentation, shape (presentations, neurons), over the rows of the input."""
+        return np.asarray((self.raster(population) != 0).sum(axis=1), np.int64)
+
+    @cached_property
+    def prediction(self) -> Ints:
+        """The class each presentation is taken for: the output with most spikes, or with the largest v if it never spikes.
+
+        Ties go to the lowest neuron. Raises RunError if the network has no single output.
+        """
+        if len(self.outputs) != 1:
+            raise RunError(f"the network has {len(self.outputs)} outputs; a prediction needs exactly one")
+        name = self.outputs[0]
+        score = self.readout[name] if name in self.readout else self.spike_counts(name)
+        return np.asarray(score.argmax(axis=1), np.int64)
+
+    def accuracy(self, labels: ArrayLike) -> float:
+        """Share of presentations whose prediction is the label. Raises RunError if there is not one label a presentation."""
+        expected = np.asarray(labels).ravel()
+        if expected.size != self.n:
+            raise RunError(f"{expected.size} labels for {self.n} presentations; give one a presentation")
+        return float((self.prediction == expected).mean())
+
+    def _layer(self, population: str) -> Layer:
+        if population not in self.layers:
+            raise unknown("population", population, self.layers)
+        return self.layers[population]
+
+    def differs(self, other: Run) -> str | None:
+        """The first thing in which two runs of one image differ, in words; None if they are equal bit for bit."""
+        if self.stimulus_digest != other.stimulus_digest:
+            return "the runs had different input"
+        packet = self._first_packet(other)
+        if packet:
+            return packet
+        for what in ("probes", "readout", "state", "weights"):
+            mine, theirs = getattr(self, what), getattr(other, what)
+            for key in sorted(mine.keys() & theirs.keys()):
+                if not np.array_equal(mine[key], theirs[key]):
+                    place = tuple(int(k) for k in np.argwhere(mine[key] != theirs[key])[0])
+                    return f"{what} {key} at {place}: {mine[key][place]} against {theirs[key][place]}"
+        return self.counts.differs(other.counts)
+
+    def _first_packet(self, other: Run) -> str | None:
+        if self.spikes == other.spikes:
+            return None
+        mine, theirs = (np.stack([getattr(s, f) for f in Spikes.FIELDS], axis=1) for s in (self.spikes, other.spikes))
+        shared = min(len(mine), len(theirs))
+        unequal = np.flatnonzero((mine[:shared] != theirs[:shared]).any(axis=1))
+        k = int(unequal[0]) if unequal.size else shared
+        sides = [self._packet(side[k]) if k < len(side) else "nothing" for side in (mine, theirs)]
+        return f"packet {k}: {sides[0]} against {sides[1]}"
+
+    def _packet(self, packet: Ints) -> str:
+        presentation, tick, channel, neuron, payload = (int(value) for value in packet)
+        name = next(name for name, layer in self.layers.items() if layer.id0 <= neuron < layer.id0 + layer.n)
+        label = next(label for label, number in CHANNELS.items() if number == channel)
+        source = f"{name}[{neuron - self.layers[name].id0}]"
+        return f"presentation {presentation}, tick {tick}, {label} of {source}, payload {payload}"
+
+    # ---- files
+    def save(
+        self, folder: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None, replace: bool = False
+    ) -> None:
+        """Write ``run.json``, ``spikes.npz`` and the datasheet ``chip.toml`` into a new folder, whole or not at all.
+
+        ``extra`` joins run.json (the accuracy, say). ``replace`` overwrites an earlier run; raises FileError for any other folder.
+        """
+        path = Path(folder)
+        if replace and path.exists() and not (path / "run.json").is_file():
+            raise FileError(f"{path}: holds no run, so it is not replaced; choose another folder")
+        write_folder(path, lambda inside: self._fill(inside, extra or {}), replace=replace)
+
+    def _fill(self, folder: Path, extra: Mapping[str, Any]) -> None:
+        header = {name: getattr(self, name) for name in _PLAIN}
+        header |= {
+            "format": FORMAT,
+            "layers": {name: [layer.id0, list(layer.shape), layer.age] for name, layer in self.layers.items()},
+            "usage": [[core, held] for core, held in self.usage.items()],
+            "counts": self.counts.rows(),
+            **extra,
+        }
+        (folder / "run.json").write_text(json.dumps(header, indent=1) + "\n")
+        (folder / "chip.toml").write_text(self.chip_text)
+        arrays = {f"spikes.{name}": getattr(self.spikes, name) for name in Spikes.FIELDS}
+        arrays |= {f"probes.{population}.{register}": array for (population, register), array in self.probes.items()}
+        for what in ("readout", "state", "weights"):
+            arrays |= {f"{what}.{key}": array for key, array in getattr(self, what).items()}
+        with (folder / "spikes.npz").open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+_PLAIN = ("image_digest", "stimulus_digest", "engine", "chip_path", "seed", "rows", "ticks", "lag", "n", "n_cores", "n_tiles",
+          "outputs", "time_ps", "wall_s", "compile_s", "notes")  # fmt: skip
+
+
+def load_run(folder: str | os.PathLike[str]) -> Run:
+    """Read a run's folder. Raises FileError if it is not one or is damaged."""
+    path = Path(folder)
+    try:
+        header = json.loads((path / "run.json").read_text())
+        chip_text = (path / "chip.toml").read_text()
+        with np.load(path / "spikes.npz", allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise FileError(
+            f"{path}: is not the folder of a run ({error.strerror or error}); make one with `neuroemu run`"
+        ) from None
+    except (ValueError, EOFError, zipfile.BadZipFile):
+        raise FileError(f"{path}: the run is damaged; run the image again") from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise FileError(
+            f"{path}: the run is of another format; this neuroemu reads format {FORMAT}, run the image again"
+        )
+    try:
+        return _restore(header, chip_text, arrays)
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise FileError(f"{path}: the run is damaged; run the image again") from None
+
+
+def stored_accuracy(folder: str | os.PathLike[str]) -> float | None:
+    """The accuracy that was saved with a run, if there was one."""
+    try:
+        stored = json.loads((Path(folder) / "run.json").read_text()).get("accuracy")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return float(stored) if isinstance(stored, float | int) else None
+
+
+def _restore(header: dict[str, Any], chip_text: str, arrays: dict[str, Ints]) -> Run:
+    groups: dict[str, dict[str, Ints]] = {"spikes": {}, "probes": {}, "readout": {}, "state": {}, "weights": {}}
+    for name, array in arrays.items():
+        what, _, key = name.partition(".")
+        groups[what][key] = array
+    plain = {name: header[name] for name in _PLAIN}
+    plain["outputs"], plain["notes"] = tuple(plain["outputs"]), tuple(plain["notes"])
+    return Run(
+        **plain,
+        chip_text=chip_text,
+        layers={name: Layer(id0, tuple(shape), age) for name, (id0, shape, age) in header["layers"].items()},
+        usage=dict(header["usage"]),
+        counts=Counts({(key, core, owner): n for key, core, owner, n in header["counts"]}),
+        spikes=Spikes(**groups["spikes"]),
+        probes={tuple(key.rsplit(".", 1)): array for key, array in groups["probes"].items()},  # type: ignore[misc]
+        readout=groups["readout"],
+        state=groups["state"],
+        weights=groups["weights"],
+    )

@@ -1,0 +1,53 @@
+"""What the documents show runs as printed: the README's Python, the examples with their output, the tools' --help."""
+
+from __future__ import annotations
+
+import doctest
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+TOOLS = sorted((ROOT / "tools").glob("*.py"))
+
+
+def python_blocks(path: Path) -> list[str]:
+    """Fenced blocks of Python with a prompt."""
+    blocks = path.read_text().split("```python\n")[1:]
+    return [block for block in (part.split("```")[0] for part in blocks) if ">>>" in block]
+
+
+@pytest.mark.parametrize(
+    "document", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
+)
+def test_python_runs_as_printed(document: Path) -> None:
+    for number, block in enumerate(python_blocks(document)):
+        test = doctest.DocTestParser().get_doctest(block, {}, f"{document.name}:{number}", str(document), 0)
+        assert doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test).failed == 0
+
+
+def test_readme_shows_the_two_commands_first_and_runs_a_dozen_lines() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert text.index("make demo") < text.index("make test") < text.index("```python")
+    assert sum(line.startswith(">>> ") for line in text.splitlines()) >= 10
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_example_prints_its_output(example: Path) -> None:
+    done = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.stderr == ""
+    assert done.stdout == example.with_suffix(".out").read_text()
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 3
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda path: path.name)
+def test_tool_has_help(tool: Path) -> None:
+    done = subprocess.run([sys.executable, str(tool), "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "usage" in done.stdout
