@@ -10,7 +10,9 @@ import neuroemu as ne
 weight = np.array([[0.4375]])
 neuron = ne.LIF(tau=8e-4, r=8.0, v_threshold=1.0)
 network = ne.Network(
-    [ne.Population("in", 1, ne.HostInput()), ne.Population("lif", 1, neuron)], [ne.Projection("in", "lif", weight)], outputs=["lif"]
+    [ne.Population("in", 1, ne.HostInput()), ne.Population("lif", 1, neuron)],
+    [ne.Projection("in", "lif", weight)],
+    outputs=["lif"],
 )
 spikes = (np.random.default_rng(3).random((400, 1)) < 0.5).astype(int)
 
