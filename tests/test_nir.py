@@ -237,7 +237,8 @@ def test_a_node_without_its_parameters(tmp_path: Path) -> None:
 
 def test_metadata_that_is_no_convention(tmp_path: Path) -> None:
     path = write(tmp_path / "x.nir", *plain(), metadata={"neuroemu": {"colour": "red"}})
-    text = f"{path}: metadata neuroemu/colour is not a convention; the conventions are compare, decay, dt, gain, max_spikes, reset, reset_timing"
+    known = "compare, decay, dt, gain, max_spikes, reset, reset_timing"
+    text = f"{path}: metadata neuroemu/colour is not a convention; the conventions are {known}"
     with fails(ne.NetworkError, text):
         ne.read_nir(path)
 
