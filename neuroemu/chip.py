@@ -31,7 +31,9 @@ from neuroemu.errors import DatasheetError
 from neuroemu.isa import Bits
 from neuroemu.shelf import find_chip, read_text
 
-LIMITS = ("neurons", "axons_in", "axons_out", "synapse_words", "word_bits", "delay", "payload", "weight_shift")
+LIMITS = (
+    "neurons", "axons_in", "axons_out", "synapse_words", "word_bits", "delay", "payload", "weight_shift", "shared_kernels",
+)  # fmt: skip
 _MUST_BE_POSITIVE = ("hop_x", "hop_y", "flit", "packet")
 DEFAULT_WORD_BITS = 64
 
@@ -93,6 +95,11 @@ class Chip:
     def weight_shift(self) -> int:
         """Left shift from stored weights to the ports they are added to."""
         return self.limit("weight_shift") or 0
+
+    @property
+    def shares_kernels(self) -> bool:
+        """Whether a core stores the kernel of a convolution once, whatever the number of synapses that use it."""
+        return bool(self.limit("shared_kernels"))
 
     def energy_fj(self, event: str) -> int | None:
         """Femtojoules of one event; None where the datasheet is silent or says it is included elsewhere."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neuroemu.align import align as balance
 from neuroemu.bounds import port_bound
@@ -330,6 +331,7 @@ class _Compiler:
                 "shorten the delays, or compile with align=False"
             )
         parts = []
+        kernel = self.kernel(integer, plastic)
         for ticks in np.unique(delay[keep]) if keep.any() else [extra]:
             chosen = keep & (delay == ticks)
             indptr = np.searchsorted(integer.pre[chosen], np.arange(n_pre + 1))
@@ -340,9 +342,16 @@ class _Compiler:
                     integer.post[chosen].astype(np.int32),
                     integer.weight[chosen].astype(np.int32),
                     ids[chosen],
+                    None if kernel is None else kernel[chosen],
                 )
             )
         return tuple(parts)
+
+    def kernel(self, integer: IntegerProjection, plastic: bool) -> NDArray[np.int32] | None:
+        """Kernel entries where this core stores them once: on a chip that can, and no rule changes them."""
+        if integer.kernel is None or plastic or not self.chip.shares_kernels:
+            return None
+        return integer.kernel.astype(np.int32)
 
     def ports(self, populations: list[ImagePopulation], projections: tuple[ImageProjection, ...]) -> None:
         """A tick's exact sum at a port must stay within 64 bits."""

@@ -89,6 +89,8 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     delay: Figure | None = None
     payload: Figure | None = None
     """Bits of a graded payload; absent means no source states one."""
+    shared_kernels: Figure | None = None
+    """1 if a core stores a convolution's kernel once; absent means that every synapse takes its own memory."""
 
 
 class Mesh(Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import nir
 import numpy as np
 
+from neuroemu.convolution import PLANES, Plane, flattened, plane_map
 from neuroemu.errors import ConventionWarning, NetworkError
 from neuroemu.linear import LinearMap, Term, chain
 from neuroemu.network import (
@@ -28,7 +30,8 @@ from neuroemu.network import (
 )
 
 SUPPORTED = (
-    "Input", "Output", "Linear", "Affine", "Scale", "Flatten", "Delay", "IF", "LIF", "CubaLIF", "LI", "CubaLI", "NIRGraph",
+    "Input", "Output", "Linear", "Affine", "Scale", "Flatten", "Delay", "Conv2d", "SumPool2d", "AvgPool2d", "IF", "LIF", "CubaLIF",
+    "LI", "CubaLI", "NIRGraph",
 )  # fmt: skip
 NEURONS = ("IF", "LIF", "CubaLIF", "LI", "CubaLI")
 TOLERANCE = 1e-3
@@ -43,7 +46,8 @@ class GraphReader:
         self.nodes: dict[str, Any] = {}
         self.before: dict[str, list[str]] = {}
         self.flatten(graph, "")
-        self.sizes: dict[str, int] = {}
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.planes: dict[str, Plane] = {}
 
     def refuse(self, node: str, text: str) -> NetworkError:
         return NetworkError(f"{self.path}: node '{node}': {text}")
@@ -141,44 +145,58 @@ class GraphReader:
             stacklevel=2,
         )
 
-    # ---- sizes
+    # ---- shapes
     def shape(self, name: str) -> tuple[int, ...]:
-        node, kind = self.nodes[name], self.kind(name)
-        if kind == "Input":
-            return tuple(int(n) for n in np.atleast_1d(node.input_type["input"]))
-        if kind in NEURONS:
-            largest = max((value for value in vars(node).values() if isinstance(value, np.ndarray)), key=np.size)
-            if largest.size > 1:
-                return tuple(int(n) for n in largest.shape)
-        return (self.size(name),)
+        """Shape of what a node gives; values themselves are kept flat, in C order."""
+        if name not in self.shapes:
+            self.shapes[name] = ()
+            self.shapes[name] = self._shape(name)
+        if not self.shapes[name]:
+            raise self.refuse(name, "its size depends on itself; give the loop a node with parameters of its size")
+        return self.shapes[name]
 
     def size(self, name: str) -> int:
         """Number of values a node gives."""
-        if name not in self.sizes:
-            self.sizes[name] = -1
-            self.sizes[name] = self._size(name)
-        if self.sizes[name] < 0:
-            raise self.refuse(name, "its size depends on itself; give the loop a node with parameters of its size")
-        return self.sizes[name]
+        return math.prod(self.shape(name))
 
-    def _size(self, name: str) -> int:
+    def _shape(self, name: str) -> tuple[int, ...]:
         node, kind = self.nodes[name], self.kind(name)
         if kind == "Input" and not self.before[name]:
-            return int(np.prod(self.shape(name)))
+            return tuple(int(n) for n in np.atleast_1d(node.input_type["input"]))
         if kind in ("Linear", "Affine"):
             if np.ndim(node.weight) != 2:
                 raise self.refuse(
                     name, f"weight has shape {np.shape(node.weight)}; a {kind} takes a matrix (outputs, inputs)"
                 )
-            return int(np.shape(node.weight)[0])
-        largest = max(
-            (int(np.size(value)) for value in vars(node).values() if isinstance(value, np.ndarray)), default=1
-        )
-        if kind in (*NEURONS, "Scale", "Delay") and largest > 1:
-            return largest
+            return (int(np.shape(node.weight)[0]),)
+        if kind in PLANES:
+            return self.plane(name).shape
+        own = max((np.shape(v) for v in vars(node).values() if isinstance(v, np.ndarray)), key=math.prod, default=())
+        if kind in (*NEURONS, "Scale", "Delay") and math.prod(own) > 1 and 1 not in own[1:]:
+            return own
         if not self.before[name]:
             raise self.refuse(name, "nothing feeds it; connect it or remove it")
-        return self.size(self.before[name][0])
+        fed = self.shape(self.before[name][0])
+        return flattened(fed, node) if kind == "Flatten" else fed
+
+    def plane(self, name: str) -> Plane:
+        """The map of a convolution or pooling node."""
+        if name not in self.planes:
+            if not self.before[name]:
+                raise self.refuse(name, "nothing feeds it; connect it or remove it")
+            self.planes[name] = plane_map(name, self.nodes[name], self.shape(self.before[name][0]), self.refuse)
+        return self.planes[name]
+
+    def spread(self, name: str, value: Any) -> Floats:
+        """A parameter as one value, or one a value of the node, flat: channels (n, 1, 1) are repeated over their planes."""
+        array = np.asarray(value, np.float64)
+        shape = self.shape(name)
+        if array.size == 1 or array.size == math.prod(shape) or array.ndim != len(shape):
+            return array.ravel()
+        try:
+            return np.broadcast_to(array, shape).ravel()
+        except ValueError:
+            return array.ravel()
 
     # ---- between populations
     def incoming(self, name: str) -> list[Term]:
@@ -207,8 +225,11 @@ class GraphReader:
         node, kind = self.nodes[name], self.kind(name)
         if kind in ("Linear", "Affine"):
             need, allowed = int(np.shape(node.weight)[1]), {term.map.n_out}
+        elif kind in PLANES:
+            need, allowed = self.plane(name).n_in, {term.map.n_out}
         elif kind in ("Scale", "Delay"):
-            need, allowed = int(np.size(node.scale if kind == "Scale" else node.delay)), {term.map.n_out, 1}
+            need = int(self.spread(name, node.scale if kind == "Scale" else node.delay).size)
+            allowed = {term.map.n_out, 1}
         else:
             return
         if need not in allowed:
@@ -224,8 +245,15 @@ class GraphReader:
                 bias = np.broadcast_to(np.asarray(node.bias, np.float64).ravel(), (self.size(name),))
                 after[0] = after[0].plus(bias)
             return after
+        if kind in PLANES:
+            plane = self.plane(name)
+            after = [term.through(plane.entries, self.size(name)) for term in before]
+            if kind == "Conv2d":
+                bias = np.broadcast_to(np.asarray(node.bias, np.float64).ravel(), plane.shape[0])
+                after[0] = after[0].plus(np.repeat(bias, math.prod(plane.shape[1:])))
+            return after
         if kind == "Scale":
-            return [term.scaled(np.asarray(node.scale, np.float64).ravel()) for term in before]
+            return [term.scaled(self.spread(name, node.scale)) for term in before]
         if kind == "Delay":
             return [self.delayed(name, term) for term in before]
         return before  # Flatten, and the borders of nested graphs: values are kept flat, in C order
@@ -233,7 +261,7 @@ class GraphReader:
     def delayed(self, name: str, term: Term) -> Term:
         if term.bias is not None and np.any(term.bias != 0):
             raise self.refuse(name, "delays a bias; put the Delay before the Affine")
-        seconds = np.asarray(self.nodes[name].delay, np.float64).ravel()
+        seconds = self.spread(name, self.nodes[name].delay)
         if np.any(seconds < 0) or not np.isfinite(seconds).all():
             raise self.refuse(
                 name, f"delay is {seconds[(seconds < 0) | ~np.isfinite(seconds)][0]:g} s; a delay is 0 or more"
@@ -258,9 +286,7 @@ class GraphReader:
         node, kind = self.nodes[name], self.kind(name)
         if terms is None or not terms.by_source:
             raise self.refuse(name, "nothing feeds it; connect it or remove it")
-        values = {
-            key: np.asarray(value, np.float64) for key, value in vars(node).items() if isinstance(value, np.ndarray)
-        }
+        values = {key: self.spread(name, value) for key, value in vars(node).items() if isinstance(value, np.ndarray)}
         self.check_gain(name, values)
         bias = terms.bias if terms.bias is not None else 0.0
 

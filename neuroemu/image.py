@@ -90,7 +90,8 @@ class ImagePopulation:
 class Part:
     """A projection's synapses of one delay, by pre neuron: those of neuron j are ``post[indptr[j]:indptr[j+1]]``, ascending.
 
-    ``ids`` are network-wide synapse ids. An axon has one segment per part it has synapses in.
+    ``ids`` are network-wide synapse ids. An axon has one segment per part it has synapses in. Where the chip shares
+    kernels, ``kernel`` numbers the stored weight of every synapse, and a core holds each number once.
     """
 
     delay: int
@@ -98,6 +99,7 @@ class Part:
     post: NDArray[np.int32]
     weight: NDArray[np.int32]
     ids: Ints
+    kernel: NDArray[np.int32] | None = None
 
     @cached_property
     def pre(self) -> Ints:
@@ -220,6 +222,8 @@ class Image:
                 at = cores[part.post]
                 for core in np.unique(at):
                     rows = np.bincount(part.pre[at == core])
+                    if part.kernel is not None:
+                        rows = np.array([np.unique(part.kernel[at == core]).size])
                     used[int(core)]["synapse_words"] += int(np.sum(-(-rows * bits // self.chip.word_bits)))
         return dict(sorted(used.items()))
 
@@ -321,6 +325,8 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         for place, part in enumerate(projection.parts):
             for name in ("indptr", "post", "weight", "ids"):
                 arrays[f"projection{number}.{place}.{name}"] = getattr(part, name)
+            if part.kernel is not None:
+                arrays[f"projection{number}.{place}.kernel"] = part.kernel
         projections.append(
             {
                 "name": projection.name,
@@ -394,7 +400,11 @@ def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
             parts=tuple(
                 Part(
                     delay,
-                    *(arrays[f"projection{number}.{place}.{name}"] for name in ("indptr", "post", "weight", "ids")),
+                    arrays[f"projection{number}.{place}.indptr"],
+                    arrays[f"projection{number}.{place}.post"],
+                    arrays[f"projection{number}.{place}.weight"],
+                    arrays[f"projection{number}.{place}.ids"],
+                    arrays.get(f"projection{number}.{place}.kernel"),
                 )
                 for place, delay in enumerate(entry["delays"])
             ),

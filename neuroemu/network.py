@@ -170,12 +170,17 @@ class Population:
 
 @dataclass(frozen=True, eq=False)
 class Sparse:
-    """Synapses as lists: ``pre[k]`` to ``post[k]`` with ``weight[k]``; ``delay[k]`` ticks if given. A pair may occur at several delays."""
+    """Synapses as lists: ``pre[k]`` to ``post[k]`` with ``weight[k]``; ``delay[k]`` ticks if given. A pair may occur at several delays.
+
+    ``shared[k]``, if given, numbers the kernel entry that synapse k uses: a chip that shares kernels stores it once per core.
+    Synapses of one number have one weight.
+    """
 
     pre: ArrayLike
     post: ArrayLike
     weight: ArrayLike
     delay: ArrayLike | None = None
+    shared: ArrayLike | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,6 +309,27 @@ def synapses(projection: Projection, n_pre: int, n_post: int) -> tuple[Ints, Int
             f"projection '{label}': synapse {pre[k]} -> {post[k]} at delay {ticks[k]} is listed twice; add the weights into one"
         )
     return pre, post, weight, ticks
+
+
+def kernel_entries(projection: Projection) -> Ints | None:
+    """The kernel entry of every synapse, in the order of ``synapses``; None if each has a weight of its own."""
+    lists = projection.weight
+    if not isinstance(lists, Sparse) or lists.shared is None:
+        return None
+    pre, post, weight, delay = _from_sparse(projection, lists)
+    shared = _numbers(lists.shared, f"projection '{projection.label}': shared").astype(np.int64).ravel()
+    if shared.size != weight.size:
+        raise NetworkError(
+            f"projection '{projection.label}': shared has {shared.size} entries for {weight.size} synapses; give one a synapse"
+        )
+    by_entry = np.lexsort((weight, shared))
+    torn = (np.diff(shared[by_entry]) == 0) & (np.diff(weight[by_entry]) != 0)
+    if torn.any():
+        entry = shared[by_entry][int(np.flatnonzero(torn)[0])]
+        raise NetworkError(
+            f"projection '{projection.label}': synapses of kernel entry {entry} have different weights; number them apart"
+        )
+    return np.asarray(shared[np.lexsort((delay.astype(np.int64), post, pre))])
 
 
 def _from_sparse(projection: Projection, lists: Sparse) -> tuple[Ints, Ints, Floats, Floats]:

@@ -27,17 +27,27 @@ class Incoming:
     pre: Ints
     bits: int
     """Bits a synapse takes in memory."""
+    kernel: NDArray[np.int32] | None = None
+    """The stored weight each synapse uses, where a core stores them once."""
 
     @classmethod
     def of(cls, source: int, part: Part, n_post: int, bits: int) -> Incoming:
         """The synapses of a projection's part."""
         order = np.argsort(part.post, kind="stable")
         indptr = np.searchsorted(part.post[order], np.arange(n_post + 1))
-        return cls(source, part.indptr.size - 1, indptr, part.pre[order], bits)
+        kernel = None if part.kernel is None else part.kernel[order]
+        return cls(source, part.indptr.size - 1, indptr, part.pre[order], bits, kernel)
 
     def rows(self, low: int, high: int) -> Ints:
         """Synapses of every pre neuron that end at neurons low..high-1, shape (n_pre,)."""
         return np.bincount(self.pre[self.indptr[low] : self.indptr[high]], minlength=self.n_pre)
+
+    def stored(self, low: int, high: int) -> NDArray[np.bool_]:
+        """Which kernel entries neurons low..high-1 use, shape (entries,)."""
+        assert self.kernel is not None
+        used = np.zeros(int(self.kernel.max(initial=-1)) + 1, bool)
+        used[self.kernel[self.indptr[low] : self.indptr[high]]] = True
+        return used
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +71,7 @@ class _Core:
         self.neurons = 0
         self.words = 0
         self.axons = [np.zeros(n, bool) for n in n_sources]
+        self.kernels: dict[Incoming, NDArray[np.bool_]] = {}
 
     def need(self, demand: Demand, low: int, high: int, word_bits: int) -> dict[str, int]:
         """Totals on this core if neurons low..high-1 were added, by limit."""
@@ -68,15 +79,25 @@ class _Core:
         axons: dict[int, NDArray[np.bool_]] = {}
         for part in demand.incoming:
             rows = part.rows(low, high)
-            words += int(np.sum(-(-rows * part.bits // word_bits)))
+            words += self.new_words(part, rows, low, high, word_bits)
             axons[part.source] = axons.get(part.source, self.axons[part.source]) | (rows > 0)
         n_axons = sum(int(np.sum(axons.get(source, old))) for source, old in enumerate(self.axons))
         return {"neurons": self.neurons + high - low, "axons_in": n_axons, "synapse_words": words}
+
+    def new_words(self, part: Incoming, rows: Ints, low: int, high: int, word_bits: int) -> int:
+        """Memory words that neurons low..high-1 add: each row begins a word; a shared kernel is one row."""
+        if part.kernel is None:
+            return int(np.sum(-(-rows * part.bits // word_bits)))
+        held = self.kernels.get(part, False)
+        before, after = int(np.sum(held)), int(np.sum(held | part.stored(low, high)))
+        return -(-after * part.bits // word_bits) - -(-before * part.bits // word_bits)
 
     def put(self, demand: Demand, low: int, high: int, word_bits: int) -> Slice:
         self.words = self.need(demand, low, high, word_bits)["synapse_words"]
         for part in demand.incoming:
             self.axons[part.source] |= part.rows(low, high) > 0
+            if part.kernel is not None:
+                self.kernels[part] = self.kernels.get(part, False) | part.stored(low, high)
         slot = self.neurons
         self.neurons += high - low
         return Slice(self.number, low, high, slot)

@@ -29,6 +29,7 @@ from neuroemu.network import (
     Network,
     Population,
     Projection,
+    kernel_entries,
     synapses,
 )
 
@@ -71,6 +72,8 @@ class IntegerProjection:
     post: Ints
     weight: Ints
     delay: Ints
+    kernel: Ints | None = None
+    """Kernel entry of every synapse where weights are shared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +160,14 @@ class _Quantizer:
                     f"projection '{label}': weight {bad} is outside {low}..{high}, what {self.chip.name} stores "
                     f"({self.chip.sheet.core.registers['weight'].source}); scale the weights down"
                 )
-            self.projections[label] = IntegerProjection(self.network.projection(label), pre, post, stored, delay)
+            self.store(label, pre, post, stored, delay)
+
+    def store(self, label: str, pre: Ints, post: Ints, weight: Ints, delay: Ints) -> None:
+        source = self.network.projection(label)
+        kernel = kernel_entries(source)
+        if kernel is not None:  # an entry that neurons of different gain use is stored once for each
+            kernel = np.unique(np.stack([kernel, weight]), axis=1, return_inverse=True)[1].ravel()
+        self.projections[label] = IntegerProjection(source, pre, post, weight, delay, kernel)
 
     def float_population(self, population: Population, incoming: Mapping[str, tuple[Ints, Ints, Floats, Ints]]) -> None:
         model = discretize(population, self.network)
@@ -178,7 +188,7 @@ class _Quantizer:
             for label, (pre, post, _, delay) in incoming.items():
                 stored = np.rint(effective[label] * scale / (self.unit * self.step)).astype(np.int64) * self.step
                 stored = np.clip(stored, *self.limits)
-                self.projections[label] = IntegerProjection(self.network.projection(label), pre, post, stored, delay)
+                self.store(label, pre, post, stored, delay)
         params = self.parameters(population, model, scale)
         self.populations[population.name] = IntegerPopulation(
             population, FLOAT_MODELS[type(population.neuron)], params, self.switches(population)

@@ -15,7 +15,7 @@ LAYERS = (
     ("quantize", "place", "route", "image", "bounds", "compiler", "run", "machine", "tally"),
     ("engines",),
     ("report", "facts"),
-    ("graph", "nir", "formats", "screen", "commands", "cli"),
+    ("convolution", "graph", "nir", "formats", "screen", "commands", "cli"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ONLY_IN = {

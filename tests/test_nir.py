@@ -199,8 +199,8 @@ BAD_GRAPHS = [
     (change({"d": nir.Delay(np.array([DT, -DT]))}, [("in", "d"), ("d", "fc")], [("in", "fc")]),
      "{p}: node 'd': delay is -0.0001 s; a delay is 0 or more"),
     (change({"c": nir.Conv1d(3, ONE((1, 1, 1)), 1, 0, 1, 1, ONE(1))}),
-     "{p}: node 'c' is a Conv1d, which is not imported; neuroemu imports Input, Output, Linear, Affine, Scale, Flatten, Delay, "
-     "IF, LIF, CubaLIF, LI, CubaLI, NIRGraph"),
+     "{p}: node 'c' is a Conv1d, which is not imported; neuroemu imports Input, Output, Linear, Affine, Scale, Flatten, Delay, Conv2d, "
+     "SumPool2d, AvgPool2d, IF, LIF, CubaLIF, LI, CubaLI, NIRGraph"),
 ]  # fmt: skip
 
 
