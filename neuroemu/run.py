@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuroemu.errors import FileError, RunError
-from neuroemu.files import write_folder
+from neuroemu.files import load_arrays, write_folder
 from neuroemu.isa import CHANNELS
 from neuroemu.network import Ints
 from neuroemu.shelf import unknown
@@ -288,13 +287,14 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     try:
         header = json.loads((path / "run.json").read_text())
         chip_text = (path / "chip.toml").read_text()
-        with np.load(path / "spikes.npz", allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = load_arrays(path / "spikes.npz")
+        if not isinstance(arrays, dict):
+            raise ValueError("one bare array")
     except OSError as error:
         raise FileError(
             f"{path}: is not the folder of a run ({error.strerror or error}); make one with `neuroemu run`"
         ) from None
-    except (ValueError, EOFError, zipfile.BadZipFile):
+    except (ValueError, RecursionError):
         raise FileError(f"{path}: the run is damaged; run the image again") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise FileError(
