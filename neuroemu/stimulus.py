@@ -81,7 +81,10 @@ def stimulus(
     dense = dense_inputs(inputs, sizes)
     rows, n = next(iter(dense.values())).shape[:2]
     events = {name: _events(array) for name, array in dense.items()}
-    modulating = {name: _modulation(name, _array("values for population", name, value), n) for name, value in (values or {}).items()}
+    modulating = {
+        name: _modulation(name, _array("values for population", name, value), n)
+        for name, value in (values or {}).items()
+    }
     return Stimulus(rows, n, events, modulating, first)
 
 

@@ -13,9 +13,7 @@ from fails import fails
 import neuroemu as ne
 from neuroemu.errors import FileError
 from neuroemu.files import write_folder, write_whole
-from neuroemu.formats import demo_data, read_arrays, read_labels
-
-NOT_ARRAYS = "is not a .npy or .npz file of numbers; save it with numpy.save or numpy.savez"
+from neuroemu.formats import read_arrays, read_labels
 
 
 def npz(**arrays: np.ndarray) -> bytes:
@@ -77,7 +75,7 @@ def test_folder_is_kept(tmp_path: Path) -> None:
 def test_folder_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a file")
     path = tmp_path / "a" / "run"
-    with fails(FileError, f"{path}: cannot be written (Not a directory); check the folder and its permissions"):
+    with fails(FileError, f"{path}: cannot be written (File exists); check the folder and its permissions"):
         write_folder(path, fill)
     assert (tmp_path / "a").read_text() == "a file"
 
@@ -92,9 +90,7 @@ def test_folder_half_filled_is_dropped(tmp_path: Path, replace: bool) -> None:
         (folder / "b").write_text("half")
         raise OSError(28, "No space left on device")
 
-    with fails(
-        FileError, f"{path}: cannot be written (No space left on device); check the folder and its permissions"
-    ):
+    with fails(FileError, f"{path}: cannot be written (No space left on device); check the folder and its permissions"):
         write_folder(path, half, replace=replace)
     assert [found.name for found in tmp_path.rglob("*")] == (["run", "a"] if replace else [])
 
@@ -145,9 +141,9 @@ NOT_OURS = {
 def test_arrays_are_not_there(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x.npz"
     path.write_bytes(NOT_OURS[kind])
-    with fails(FileError, f"{path}: {NOT_ARRAYS}"):
+    with fails(FileError, f"{path}: is not a .npy or .npz file of numbers; save it with numpy.save or numpy.savez"):
         read_arrays(path)
-    with fails(FileError, f"{path}: {NOT_ARRAYS}"):
+    with fails(FileError, f"{path}: is not a .npy or .npz file of numbers; save it with numpy.save or numpy.savez"):
         read_labels(path)
 
 

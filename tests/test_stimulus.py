@@ -12,8 +12,6 @@ import neuroemu as ne
 from neuroemu.errors import StimulusError
 
 ONE, TWO = {"in": 4}, {"left": 2, "right": 3}
-GIVE = "give (rows, neurons) or (rows, presentations, neurons)"
-ENCODE = "packets carry integers: encode it as spikes, or scale and round it"
 
 
 def dense(events: ne.Stimulus, name: str, size: int) -> np.ndarray:
@@ -74,7 +72,6 @@ def test_slice_keeps_numbers_and_events() -> None:
 
 
 ROW = [[0, 1, 0, 1]]
-HOLDS = "input 'in' holds"
 BAD: list[tuple[Any, dict[str, int], str]] = [
     (ROW, TWO, "the network has 2 host inputs (left, right); give a dictionary of arrays"),
     (ROW, {}, "the network has 0 host inputs (none); give a dictionary of arrays"),
@@ -96,18 +93,47 @@ BAD: list[tuple[Any, dict[str, int], str]] = [
     (np.array([[1j, 0, 0, 0]]), ONE, "input 'in' has dtype complex128; give integers"),
     ([["1", "0", "0", "0"]], ONE, "input 'in' has dtype <U1; give integers"),
     ([None], ONE, "input 'in' has dtype object; give integers"),
-    (np.ones((5, 3)), ONE, f"input 'in' has shape (5, 3), its population has 4 neurons; {GIVE}"),
-    (np.ones(4), ONE, f"input 'in' has shape (4,), its population has 4 neurons; {GIVE}"),
-    (1, ONE, f"input 'in' has shape (), its population has 4 neurons; {GIVE}"),
-    (np.ones((5, 4, 2)), ONE, f"input 'in' has shape (5, 4, 2), its population has 4 neurons; {GIVE}"),
+    (
+        np.ones((5, 3)),
+        ONE,
+        "input 'in' has shape (5, 3), its population has 4 neurons; "
+        "give (rows, neurons) or (rows, presentations, neurons)",
+    ),
+    (
+        np.ones(4),
+        ONE,
+        "input 'in' has shape (4,), its population has 4 neurons; "
+        "give (rows, neurons) or (rows, presentations, neurons)",
+    ),
+    (
+        1,
+        ONE,
+        "input 'in' has shape (), its population has 4 neurons; give (rows, neurons) or (rows, presentations, neurons)",
+    ),
+    (
+        np.ones((5, 4, 2)),
+        ONE,
+        "input 'in' has shape (5, 4, 2), its population has 4 neurons; "
+        "give (rows, neurons) or (rows, presentations, neurons)",
+    ),
     (np.ones((0, 4)), ONE, "input 'in' has shape (0, 4); give at least one row and one presentation"),
     (np.ones((5, 0, 4)), ONE, "input 'in' has shape (5, 0, 4); give at least one row and one presentation"),
-    ([[0, 1, 0.5, 1]], ONE, f"{HOLDS} 0.5 at row 0, presentation 0, neuron 2; {ENCODE}"),
-    ([[[0, 1, 0, 1], [1, 1, 1, np.nan]]], ONE, f"{HOLDS} nan at row 0, presentation 1, neuron 3; {ENCODE}"),
-    ([[0, 1, 2**31, 1]], ONE, f"{HOLDS} 2147483648; a payload has 32 bits"),
-    ([[0, 1, -(2**31) - 1, 1]], ONE, f"{HOLDS} -2147483649; a payload has 32 bits"),
-    (np.array([[0, 1, 2**64 - 1, 1]], np.uint64), ONE, f"{HOLDS} 18446744073709551615; a payload has 32 bits"),
-    ([[0, 1, np.inf, 1]], ONE, f"{HOLDS} inf; a payload has 32 bits"),
+    (
+        [[0, 1, 0.5, 1]],
+        ONE,
+        "input 'in' holds 0.5 at row 0, presentation 0, neuron 2; "
+        "packets carry integers: encode it as spikes, or scale and round it",
+    ),
+    (
+        [[[0, 1, 0, 1], [1, 1, 1, np.nan]]],
+        ONE,
+        "input 'in' holds nan at row 0, presentation 1, neuron 3; "
+        "packets carry integers: encode it as spikes, or scale and round it",
+    ),
+    ([[0, 1, 2**31, 1]], ONE, "input 'in' holds 2147483648; a payload has 32 bits"),
+    ([[0, 1, -(2**31) - 1, 1]], ONE, "input 'in' holds -2147483649; a payload has 32 bits"),
+    (np.array([[0, 1, 2**64 - 1, 1]], np.uint64), ONE, "input 'in' holds 18446744073709551615; a payload has 32 bits"),
+    ([[0, 1, np.inf, 1]], ONE, "input 'in' holds inf; a payload has 32 bits"),
 ]
 
 
