@@ -172,6 +172,8 @@ class Run:
         Row t is the tick in which what the host sent in row t has come through. For a payload of 0 use ``spikes``.
         """
         layer = self._layer(population)
+        if channel not in CHANNELS:
+            raise unknown("channel", channel, CHANNELS)
         chosen = (self.spikes.neuron >= layer.id0) & (self.spikes.neuron < layer.id0 + layer.n)
         chosen &= self.spikes.channel == CHANNELS[channel]
         row = self.spikes.tick[chosen] - layer.age
@@ -217,12 +219,18 @@ class Run:
         """The first thing in which two runs of one image differ, in words; None if they are equal bit for bit."""
         if self.stimulus_digest != other.stimulus_digest:
             return "the runs had different input"
+        if [(name, x.id0, x.shape) for name, x in self.layers.items()] != [
+            (name, x.id0, x.shape) for name, x in other.layers.items()
+        ]:
+            return "the runs are of networks with different populations"
         packet = self._first_packet(other)
         if packet:
             return packet
         for what in ("probes", "readout", "state", "weights"):
             mine, theirs = getattr(self, what), getattr(other, what)
             for key in sorted(mine.keys() & theirs.keys()):
+                if mine[key].shape != theirs[key].shape:
+                    return f"{what} {key} has shape {mine[key].shape} against {theirs[key].shape}"
                 if not np.array_equal(mine[key], theirs[key]):
                     place = tuple(int(k) for k in np.argwhere(mine[key] != theirs[key])[0])
                     return f"{what} {key} at {place}: {mine[key][place]} against {theirs[key][place]}"

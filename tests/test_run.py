@@ -45,6 +45,8 @@ def graded() -> ne.Run:
 ASKED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"engine": "gpu"}, UnknownNameError, "no engine named 'gpu'; did you mean 'cpu'? there are: cpu, event, python"),
     ({"commit_every": 0}, RunError, "commit_every is 0; commit after at least 1 presentation"),
+    ({"seed": 2**63}, RunError, "seed is 9223372036854775808; use one from -2**63 to 2**63 - 1"),
+    ({"seed": -(2**63) - 1}, RunError, "seed is -9223372036854775809; use one from -2**63 to 2**63 - 1"),
     ({"workers": 0}, RunError, "workers is 0; use at least 1, or None for one a processor"),
 ]
 
@@ -106,6 +108,16 @@ def test_modulator_without_values_is_refused() -> None:
     assert len(ne.run(case.image(), case.inputs, engine="python").spikes) > 0
 
 
+@pytest.mark.parametrize("seed", [-(2**63), -1, 2**63 - 1])
+def test_extreme_seeds_give_the_same_bits(seed: int) -> None:
+    case = case_of("graded")
+    runs = [
+        ne.run(case.image(), case.stimulus(), engine=engine, seed=seed, plastic=True) for engine in ("python", "cpu")
+    ]
+    assert runs[0].differs(runs[1]) is None
+    assert runs[0].differs(ne.run(case.image(), case.stimulus(), engine="python", seed=0, plastic=True)) is not None
+
+
 # ---- what a run says
 def test_raster_is_the_spikes_by_row(graded: ne.Run) -> None:
     raster = graded.raster("h")
@@ -119,6 +131,11 @@ def test_raster_is_the_spikes_by_row(graded: ne.Run) -> None:
     assert raster.any()
     with fails(UnknownNameError, "no population named 'hh'; did you mean 'h'? there are: in, h"):
         graded.raster("hh")
+    with fails(
+        UnknownNameError,
+        "no channel named 'spik'; did you mean 'spike'? there are: spike, error, probe, inhibit, input, target",
+    ):
+        graded.raster("h", "spik")
 
 
 def test_prediction_needs_one_output() -> None:
@@ -165,6 +182,18 @@ def test_first_difference_is_named(layered: ne.Run, graded: ne.Run) -> None:
     assert found is not None
     assert found.startswith(f"packet {len(s) - 1}: ")
     assert found.endswith(" against nothing")
+
+
+def test_runs_of_different_networks_differ_by_that(graded: ne.Run) -> None:
+    """The same input may have gone to another network, or to one with fewer synapses."""
+    layers = {"in": graded.layers["in"], "g": graded.layers["h"]}
+    found = "the runs are of networks with different populations"
+    assert graded.differs(replace(graded, layers=layers)) == found
+    layers = {"in": graded.layers["in"], "h": replace(graded.layers["h"], shape=(9,))}
+    assert graded.differs(replace(graded, layers=layers)) == found
+    weights = graded.weights | {"p": graded.weights["p"][1:]}
+    n = weights["p"].size
+    assert graded.differs(replace(graded, weights=weights)) == f"weights p has shape ({n + 1},) against ({n},)"
 
 
 @pytest.mark.parametrize("what", ["probes", "state", "weights"])
