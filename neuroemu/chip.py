@@ -7,7 +7,7 @@ import math
 import os
 import tomllib
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ LIMITS = (
 )  # fmt: skip
 _MUST_BE_POSITIVE = ("hop_x", "hop_y", "flit", "packet")
 DEFAULT_WORD_BITS = 64
+_LARGEST = Decimal(10**18)
 
 
 @dataclass(frozen=True)
@@ -141,17 +142,25 @@ def _place(path: Path) -> str:
 def parse_chip(text: str, path: str) -> Chip:
     """Check a datasheet's text. ``path`` is named in errors."""
     try:
-        raw = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+        raw = tomllib.loads(text, parse_float=_decimal)
+    except ValueError as error:  # TOMLDecodeError, or int's own for thousands of digits
         raise DatasheetError(f"{path}: not TOML: {error}; correct the syntax") from None
+    except RecursionError:
+        raise DatasheetError(f"{path}: nested too deeply; a datasheet is tables of figures") from None
     try:
         sheet = msgspec.convert(raw, Datasheet)
     except msgspec.ValidationError as error:
         raise DatasheetError(f"{path}: {_explain(error, raw)}; docs/datasheet.md lists the keys") from None
-    except RecursionError:
-        raise DatasheetError(f"{path}: nested too deeply; a datasheet is tables of figures") from None
     _Checks(sheet, path).all()
     return Chip(sheet, text, path)
+
+
+def _decimal(text: str) -> Decimal:
+    """A number of the text; infinite, which no figure may be, if its exponent is past what decimals hold."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("Infinity")
 
 
 def _explain(error: msgspec.ValidationError, raw: dict[str, Any]) -> str:
@@ -205,7 +214,7 @@ class _Checks:
     def figure(self, place: str, figure: Figure | None, units: dict[str, int] | None) -> None:
         if figure is None:
             return
-        stated = [figure.value is not None, figure.points is not None, bool(figure.included_in), figure.not_applicable]
+        stated = [figure.value is not None, bool(figure.points), bool(figure.included_in), figure.not_applicable]
         if sum(stated) != 1:
             raise DatasheetError(
                 f"{self.path}: {place}: states {sum(stated)} of value, points, included_in and not_applicable; "
@@ -237,6 +246,8 @@ class _Checks:
             raise DatasheetError(
                 f"{self.path}: {place}: {value} is not a finite number of at least 0; correct the value"
             )
+        if value > _LARGEST:
+            raise DatasheetError(f"{self.path}: {place}: {value} is above 1e18; correct the value or its unit")
         if units is None:
             if value != value.to_integral_value():
                 raise DatasheetError(f"{self.path}: {place}: {value} is not a whole number; a capacity is an integer")

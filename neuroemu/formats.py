@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroemu.errors import FileError
+from neuroemu.files import load_arrays
 
 
 def read_arrays(path: str | os.PathLike[str]) -> NDArray[Any] | dict[str, NDArray[Any]]:
     """An array from a ``.npy`` file, or those of an ``.npz`` by name (the bare array if it holds one). Raises FileError."""
     try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found:
-            arrays = {name: found[name] for name in found.files}
+        arrays = load_arrays(path)
     except FileNotFoundError:
         raise FileError(f"{path}: no such file; give the path of a .npy or .npz file") from None
     except OSError as error:
         raise FileError(
             f"{path}: cannot be read ({error.strerror or error}); check the path and its permissions"
         ) from None
-    except (ValueError, EOFError, zipfile.BadZipFile):
+    except ValueError:
         raise FileError(
             f"{path}: is not a .npy or .npz file of numbers; save it with numpy.save or numpy.savez"
         ) from None
-    return next(iter(arrays.values())) if len(arrays) == 1 else arrays
+    return next(iter(arrays.values())) if isinstance(arrays, dict) and len(arrays) == 1 else arrays
 
 
 def demo_data(folder: str | os.PathLike[str] | None = None) -> tuple[Path, NDArray[Any], NDArray[np.int64]]:

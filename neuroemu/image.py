@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from neuroemu.chip import Chip, parse_chip
 from neuroemu.errors import FileError, NeuroemuError
-from neuroemu.files import write_whole
+from neuroemu.files import load_arrays, write_whole
 from neuroemu.isa import Bits
 from neuroemu.language import Program
 from neuroemu.network import Ints, Modulator, Phase
@@ -262,14 +261,15 @@ def synapse_bits(chip: Chip, rule: Program | None, widths: Mapping[str, Bits]) -
 def load_image(path: str | os.PathLike[str]) -> Image:
     """Read an image. Raises FileError if the file is not one, is damaged, or is of another format version."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = load_arrays(path)
+        if not isinstance(arrays, dict):
+            raise ValueError("one bare array")
         header = json.loads(arrays.pop("header").tobytes())
         version = header.pop("format")
         digest = header.pop("digest")
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror or error}); give the path of an image") from None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise FileError(f"{path}: is not an image; make one with `neuroemu compile`") from None
     if version != FORMAT:
         raise FileError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuroemu.errors import FileError, RunError
-from neuroemu.files import write_folder
+from neuroemu.files import load_arrays, write_folder
 from neuroemu.isa import CHANNELS
 from neuroemu.network import Ints
 from neuroemu.shelf import unknown
@@ -173,6 +172,8 @@ class Run:
         Row t is the tick in which what the host sent in row t has come through. For a payload of 0 use ``spikes``.
         """
         layer = self._layer(population)
+        if channel not in CHANNELS:
+            raise unknown("channel", channel, CHANNELS)
         chosen = (self.spikes.neuron >= layer.id0) & (self.spikes.neuron < layer.id0 + layer.n)
         chosen &= self.spikes.channel == CHANNELS[channel]
         row = self.spikes.tick[chosen] - layer.age
@@ -218,12 +219,18 @@ class Run:
         """The first thing in which two runs of one image differ, in words; None if they are equal bit for bit."""
         if self.stimulus_digest != other.stimulus_digest:
             return "the runs had different input"
+        if [(name, x.id0, x.shape) for name, x in self.layers.items()] != [
+            (name, x.id0, x.shape) for name, x in other.layers.items()
+        ]:
+            return "the runs are of networks with different populations"
         packet = self._first_packet(other)
         if packet:
             return packet
         for what in ("probes", "readout", "state", "weights"):
             mine, theirs = getattr(self, what), getattr(other, what)
             for key in sorted(mine.keys() & theirs.keys()):
+                if mine[key].shape != theirs[key].shape:
+                    return f"{what} {key} has shape {mine[key].shape} against {theirs[key].shape}"
                 if not np.array_equal(mine[key], theirs[key]):
                     place = tuple(int(k) for k in np.argwhere(mine[key] != theirs[key])[0])
                     return f"{what} {key} at {place}: {mine[key][place]} against {theirs[key][place]}"
@@ -288,13 +295,14 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     try:
         header = json.loads((path / "run.json").read_text())
         chip_text = (path / "chip.toml").read_text()
-        with np.load(path / "spikes.npz", allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = load_arrays(path / "spikes.npz")
+        if not isinstance(arrays, dict):
+            raise ValueError("one bare array")
     except OSError as error:
         raise FileError(
             f"{path}: is not the folder of a run ({error.strerror or error}); make one with `neuroemu run`"
         ) from None
-    except (ValueError, EOFError, zipfile.BadZipFile):
+    except (ValueError, RecursionError):
         raise FileError(f"{path}: the run is damaged; run the image again") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise FileError(

@@ -58,14 +58,21 @@ def find_program(name: str | os.PathLike[str]) -> tuple[Path, str]:
     stem = text.partition(".")[0]
     for part in ("neurons", "rules"):
         path_ = folder("firmware") / part / f"{stem}.py"
-        if path_.is_file():
+        if _is_file(path_):
             return path_, text
     raise unknown("program", stem, programs())
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, say
+        return False
+
+
 def _existing(text: str, what: str) -> Path:
     path = Path(text)
-    if not path.is_file():
+    if not _is_file(path):
         raise FileError(f"{text}: no such file; give the path of {what}, or the name of a shipped one")
     return path
 

@@ -81,7 +81,10 @@ def stimulus(
     dense = dense_inputs(inputs, sizes)
     rows, n = next(iter(dense.values())).shape[:2]
     events = {name: _events(array) for name, array in dense.items()}
-    modulating = {name: _modulation(name, np.asarray(value), n) for name, value in (values or {}).items()}
+    modulating = {
+        name: _modulation(name, _array("values for population", name, value), n)
+        for name, value in (values or {}).items()
+    }
     return Stimulus(rows, n, events, modulating, first)
 
 
@@ -99,7 +102,7 @@ def dense_inputs(inputs: ArrayLike | Mapping[str, ArrayLike], sizes: Mapping[str
             raise StimulusError(
                 f"input names '{name}', the network's host inputs are: {', '.join(sizes) or 'none'}; name one of them"
             )
-        dense[name] = array = _dense(name, np.asarray(value), sizes[name])
+        dense[name] = array = _dense(name, _array("input", name, value), sizes[name])
         first = next(iter(dense.values()))
         if array.shape[:2] != first.shape[:2]:
             raise StimulusError(
@@ -111,10 +114,18 @@ def dense_inputs(inputs: ArrayLike | Mapping[str, ArrayLike], sizes: Mapping[str
     return dense
 
 
+def _array(what: str, name: str, value: ArrayLike) -> NDArray[np.generic]:
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise StimulusError(f"{what} '{name}': lists of unequal length; give an array") from None
+
+
 def _dense(name: str, array: NDArray[np.generic], size: int) -> Ints:
     """The array as integers of shape (rows, presentations, neurons)."""
     if array.dtype.kind not in "biuf":
         raise StimulusError(f"input '{name}' has dtype {array.dtype}; give integers")
+    shape = array.shape
     if array.ndim >= 2 and np.prod(array.shape[1:]) == size:
         array = array.reshape(array.shape[0], 1, size)
     elif array.ndim >= 3 and np.prod(array.shape[2:]) == size:
@@ -125,7 +136,7 @@ def _dense(name: str, array: NDArray[np.generic], size: int) -> Ints:
             "give (rows, neurons) or (rows, presentations, neurons)"
         )
     if array.shape[0] < 1 or array.shape[1] < 1:
-        raise StimulusError(f"input '{name}' has shape {array.shape}; give at least one row and one presentation")
+        raise StimulusError(f"input '{name}' has shape {shape}; give at least one row and one presentation")
     if array.dtype.kind == "f":
         wrong = array != np.rint(array)  # NaN is unequal to itself
         if np.any(wrong):

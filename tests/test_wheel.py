@@ -30,6 +30,7 @@ def test_chips_and_programs_are_files_not_packages(unpacked: Path) -> None:
     assert {path.name for path in (data / "cores").glob("*.toml")} == {
         path.name for path in (ROOT / "cores").glob("*.toml")
     }
+    assert (data / "cores" / "datasheet.schema.json").is_file()
     neurons = {path.name for path in (ROOT / "firmware" / "neurons").glob("*.py")}
     assert {path.name for path in (data / "firmware" / "neurons").glob("*.py")} == neurons
     assert (data / "demo" / "digits.nir").is_file()

@@ -58,6 +58,8 @@ def run(
         raise RunError(f"commit_every is {commit_every}; commit after at least 1 presentation")
     if workers is not None and workers < 1:
         raise RunError(f"workers is {workers}; use at least 1, or None for one a processor")
+    if not -(1 << 63) <= seed < 1 << 63:
+        raise RunError(f"seed is {seed}; use one from -2**63 to 2**63 - 1")
     events = as_stimulus(image, inputs)
     job = Job(image, events, seed, plastic, commit_every, workers or os.cpu_count() or 1, progress)
     _check(job)
