@@ -42,11 +42,6 @@ def parsed(old: str, new: str) -> ne.Chip:
 BAD = [
     # the text itself
     ('name = "loihi1"', "name = ", "x.toml: not TOML: Invalid value (at line 6, column 8); correct the syntax"),
-    (
-        "[power]",
-        "[core]",
-        "x.toml: not TOML: Cannot declare ('core',) twice (at line 78, column 6); correct the syntax",
-    ),
     # the schema
     (
         'name = "loihi1"',
@@ -219,7 +214,7 @@ SOURCED = [
 def test_source_is_named(place: str, old: str, new: str) -> None:
     with fails(
         DatasheetError,
-        f"x.toml: {place}: source 'me' is not in [sources], which has: davies2018, frady2020, lava, nengoloihi, sanafe, "
+        f"x.toml: {place}: source 'me' is not in [sources], which has: davies2018, frady2020, lava, nengoloihi, nxtf, sanafe, "
         "unpublished; add a line that names the work",
     ):
         parsed(old, new)
