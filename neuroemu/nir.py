@@ -7,7 +7,9 @@ of network.Conventions, read from and written to the graph's metadata under ``ne
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -29,6 +31,8 @@ from neuroemu.network import (
 )
 
 METADATA = "neuroemu"
+PATIENCE_S = 60
+"""Seconds that HDF5 may take to read a file."""
 
 
 def read_nir(
@@ -61,11 +65,9 @@ def read_nir(
 def _load(path: str | os.PathLike[str]) -> Any:
     if not Path(path).is_file():
         raise FileError(f"{path}: no such file; give the path of a NIR file")
-    try:
-        with h5py.File(path, "r") as file:
-            kinds = _kinds(file["node"])
-    except (OSError, KeyError, ValueError, RuntimeError, AttributeError, TypeError) as error:
-        raise FileError(f"{path}: is not a NIR file ({_short(error)}); export it with nir.write") from None
+    if not _outlived(path):
+        raise FileError(f"{path}: is damaged: the HDF5 library crashes or hangs on it; export it again")
+    kinds = _checked(path)
     for name, kind in kinds.items():
         if kind not in SUPPORTED:
             raise NetworkError(
@@ -75,6 +77,34 @@ def _load(path: str | os.PathLike[str]) -> Any:
         return nir.read(path, type_check=False)
     except Exception as error:
         raise NetworkError(f"{path}: the graph cannot be read ({_short(error)}); export it again") from None
+
+
+def _checked(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Type of every node of a file that is a NIR file."""
+    try:
+        with h5py.File(path, "r") as file:
+            return _kinds(file["node"])
+    except Exception as error:
+        raise FileError(f"{path}: is not a NIR file ({_short(error)}); export it with nir.write") from None
+
+
+def _outlived(path: str | os.PathLike[str]) -> bool:
+    """Whether a process reads the file to its end and lives: damaged files crash the HDF5 library, or send it round in circles."""
+    if not hasattr(os, "fork"):
+        return True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # other threads: the child only reads, and leaves by _exit
+        child = os.fork()
+    if child == 0:
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(PATIENCE_S)
+            _checked(path)
+            nir.read(path, type_check=False)
+        except BaseException:  # what it says will be said again
+            os._exit(0)
+        os._exit(0)
+    return not os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
 def _short(error: Exception) -> str:

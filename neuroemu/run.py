@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections import Counter
@@ -275,12 +276,13 @@ class Run:
             "counts": self.counts.rows(),
             **extra,
         }
-        (folder / "run.json").write_text(json.dumps(header, indent=1) + "\n")
         (folder / "chip.toml").write_text(self.chip_text)
         arrays = {f"spikes.{name}": getattr(self.spikes, name) for name in Spikes.FIELDS}
         arrays |= {f"probes.{population}.{register}": array for (population, register), array in self.probes.items()}
         for what in ("readout", "state", "weights"):
             arrays |= {f"{what}.{key}": array for key, array in getattr(self, what).items()}
+        header["digest"] = _digest(header, self.chip_text, arrays)
+        (folder / "run.json").write_text(json.dumps(header, indent=1) + "\n")
         with (folder / "spikes.npz").open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -308,10 +310,19 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         raise FileError(
             f"{path}: the run is of another format; this neuroemu reads format {FORMAT}, run the image again"
         )
-    try:
-        return _restore(header, chip_text, arrays)
-    except (KeyError, ValueError, TypeError, AttributeError):
-        raise FileError(f"{path}: the run is damaged; run the image again") from None
+    if header.pop("digest", None) != _digest(header, chip_text, arrays):
+        raise FileError(f"{path}: the run is damaged; run the image again")
+    return _restore(header, chip_text, arrays)
+
+
+def _digest(header: Mapping[str, Any], chip_text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 of everything a run's folder holds, as hexadecimal digits."""
+    sha = hashlib.sha256(json.dumps([header, chip_text], sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        sha.update(f"{name}{array.dtype.str}{array.shape}".encode())
+        sha.update(array.tobytes())
+    return sha.hexdigest()
 
 
 def stored_accuracy(folder: str | os.PathLike[str]) -> float | None:
