@@ -20,7 +20,7 @@ from neuroemu.language import Program
 from neuroemu.network import Ints, Network, Population, Projection, default_routes
 from neuroemu.place import Demand, Incoming, Placement, place
 from neuroemu.program import is_rule, load_program, specialize
-from neuroemu.quantize import IntegerPopulation, IntegerProjection, Quantized, quantize
+from neuroemu.quantize import IntegerPopulation, IntegerProjection, Quantized, integers, quantize
 from neuroemu.route import route
 from neuroemu.shelf import find_program, read_text, unknown
 
@@ -51,6 +51,8 @@ def compile(  # noqa: A001
 
     Raises NetworkError, FirmwareError, UnsupportedError, CapacityError: before any run.
     """
+    if not network.populations:
+        raise NetworkError("the network has no populations; add some")
     quantized = quantize(network, chip, weight_bits=weight_bits, verbatim=verbatim, bias=bias)
     return _Compiler(quantized, chip, align and not network.phases).image(split, placement)
 
@@ -168,12 +170,25 @@ class _Compiler:
                 )
             if register not in program.registers:
                 raise unknown(f"register of population '{source.name}'", register, program.registers)
-        groups = np.zeros(source.n, np.int64) if source.groups is None else np.asarray(source.groups, np.int64).ravel()
+        self.verdict(source, program)
+        given = np.zeros(source.n, np.int64) if source.groups is None else source.groups
+        groups = integers(given, f"population '{source.name}': groups").ravel()
         if groups.size != source.n:
             raise NetworkError(
                 f"population '{source.name}': {groups.size} groups for {source.n} neurons; give one a neuron"
             )
-        return groups
+        return np.unique(groups, return_inverse=True)[1].astype(np.int64)  # 0.. in their order, whatever the numbers
+
+    def verdict(self, source: Population, program: Program) -> None:
+        """What settle asks of the winner unit must be about a flag that competes."""
+        settle = program.hooks.get("settle")
+        for argument in settle.arguments if settle else ():
+            flag = argument.name.rpartition("_")[0]
+            if argument.kind == "input" and flag not in source.compete:
+                raise NetworkError(
+                    f"population '{source.name}': settle of program '{program.name}' reads '{argument.name}' but flag '{flag}' "
+                    f"does not compete; {', '.join(source.compete)} competes, add '{flag}' to compete"
+                )
 
     def params(self, owner: str, program: Program, given: Mapping[str, Ints], n: int) -> Params:
         """Every parameter and table the program takes, checked against its range and the chip's."""
@@ -252,7 +267,7 @@ class _Compiler:
             program = source.rule
             self.posts(name, rule, post)
             widths = check_program(rule, self.chip, posts=self.widths[post.name]).widths
-            given = {key: np.asarray(value, np.int64) for key, value in source.params.items()}
+            given = {key: integers(value, f"projection '{name}': {key}") for key, value in source.params.items()}
             params = self.params(f"projection '{name}'", rule, given, 1)
         ids = self.ids(integer, id0, built)
         extra = self.alignment.extra[name]
