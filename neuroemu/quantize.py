@@ -296,11 +296,7 @@ class _Quantizer:
             zeroed=int(np.sum((stored == 0) & (weights != 0))),
             threshold=threshold,
             decay=max(difference("decay_v", model.decay_v, DECAY_ONE), difference("decay_u", model.decay_u, DECAY_ONE)),
-            bias=difference(
-                "bias_u" if model.bias_u is not None else "bias",
-                model.bias_u if model.bias_u is not None else model.bias,
-                scale,
-            )
+            bias=max(difference("bias", model.bias, scale), difference("bias_u", model.bias_u, scale))
             / (largest or 1.0),
         )
 

@@ -23,7 +23,9 @@ DEFERRED, PLAIN = firmware("deferred"), firmware("deferred_plain")
 BOTH = {"fire": "v_learn", "spike": "v_send"}
 
 
-def network(neuron: Any = SOMA, weight: Any = None, compete: Any = None, groups: Any = None, **projection: Any) -> ne.Network:
+def network(
+    neuron: Any = SOMA, weight: Any = None, compete: Any = None, groups: Any = None, **projection: Any
+) -> ne.Network:
     """A host of two neurons into three of population 'a' through projection 'p'."""
     return ne.Network(
         [ne.Population("in", 2, ne.HostInput()), ne.Population("a", 3, neuron, compete or {}, groups)],
@@ -244,7 +246,10 @@ def test_chip_lacks_what_the_network_asks_for(name: str) -> None:
 
 
 def test_threshold_at_the_chips_limit_passes() -> None:
-    assert ne.compile(network(ne.Firmware("if", {"threshold": 8388544})), LOIHI).populations[1].params["threshold"] == 8388544
+    assert (
+        ne.compile(network(ne.Firmware("if", {"threshold": 8388544})), LOIHI).populations[1].params["threshold"]
+        == 8388544
+    )
 
 
 def test_parameters_at_their_programs_limits_pass() -> None:
@@ -287,7 +292,11 @@ def test_delay_of_a_zero_weight_counts_only_where_a_rule_runs() -> None:
 
 def test_a_ticks_sum_stays_within_64_bits() -> None:
     """Weights times payloads of 32 bits, shifted by 16: a sum of weights of 2**16 is where 63 bits end."""
-    text = (folder("cores") / "generic45.toml").read_text().replace("weight_shift = { value = 0", "weight_shift = { value = 16")
+    text = (
+        (folder("cores") / "generic45.toml")
+        .read_text()
+        .replace("weight_shift = { value = 0", "weight_shift = { value = 16")
+    )
     chip = parse_chip(text, "shifted.toml")
     graded = {"input": [("drive", "weight*payload")]}
     largest = np.array([[-32768, 1, 1], [32767, 1, 1]])

@@ -18,7 +18,9 @@ IN = ne.Population("in", 2, ne.HostInput())
 ONE = np.ones((2, 2))
 
 
-def network(neuron: Any = SOMA, size: Any = 2, weight: Any = ONE, conventions: Any = None, **projection: Any) -> ne.Network:
+def network(
+    neuron: Any = SOMA, size: Any = 2, weight: Any = ONE, conventions: Any = None, **projection: Any
+) -> ne.Network:
     """A host of two neurons into population 'a' through projection 'p'."""
     return ne.Network(
         [IN, ne.Population("a", size, neuron)],
@@ -174,7 +176,10 @@ SYNAPSES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "post between": ({"weight": sparse(post=[0, 0.5])}, "projection 'p': post index 0.5 is not a whole number; correct the list"),
     "delay below 0": ({"delay": -1}, "projection 'p': delay -1 is not a whole number of ticks from 0 to 2147483647; correct it"),
-    "delay between": ({"weight": sparse(delay=[0, 1.5])}, "projection 'p': delay 1.5 is not a whole number of ticks from 0 to 2147483647; correct it"),
+    "delay between": (
+        {"weight": sparse(delay=[0, 1.5])},
+        "projection 'p': delay 1.5 is not a whole number of ticks from 0 to 2147483647; correct it",
+    ),
     "delay past integers": ({"delay": 1e30}, "projection 'p': delay 1e+30 is not a whole number of ticks from 0 to 2147483647; correct it"),
     "delay stated twice over": (
         {"delay": [1, 2]},
@@ -264,7 +269,5 @@ def test_infinite_r_and_tau_are_a_unit_gain() -> None:
 
 
 def test_register_units_cannot_be_simulated_in_float() -> None:
-    with fails(
-        NetworkError, "population 'a' is in register units; only float models can be simulated in float"
-    ):
+    with fails(NetworkError, "population 'a' is in register units; only float models can be simulated in float"):
         ne.simulate(network(), np.ones((3, 1, 2)))

@@ -24,7 +24,10 @@ SOMA = ne.Firmware("if", {"threshold": 9})
 
 def small(width: int = 8, axon: int = 23, **limits: int) -> Chip:
     """generic45 with one row of so many cores, so many bits of a key for the axon, and these limits of a core."""
-    lines = [f'{key} = {{ value = {value}, unit = "x", basis = "estimated", source = "choice" }}' for key, value in limits.items()]
+    lines = [
+        f'{key} = {{ value = {value}, unit = "x", basis = "estimated", source = "choice" }}'
+        for key, value in limits.items()
+    ]
     text = GENERIC.replace("[core.programs]", "\n".join([*lines, "", "[core.programs]"]))
     text = re.sub(r"^width = 8\nheight = 8", f"width = {width}\nheight = 1", text, flags=re.MULTILINE)
     return parse_chip(text.replace("axon = 23", f"axon = {axon}"), "small.toml")
@@ -204,7 +207,10 @@ def use(image: ne.Image) -> dict[str, Counter[int]]:
         core_of = image.populations[projection.post].core_of
         for part in projection.parts:
             pre = np.repeat(np.arange(part.indptr.size - 1), np.diff(part.indptr))
-            rows.update((int(core_of[j]), projection.pre, int(i), 100 * k + part.delay) for i, j in zip(pre, part.post, strict=True))
+            rows.update(
+                (int(core_of[j]), projection.pre, int(i), 100 * k + part.delay)
+                for i, j in zip(pre, part.post, strict=True)
+            )
     words: Counter[int] = Counter()
     for (core, *_), synapses in rows.items():
         words[core] += -(-synapses * 16 // 64)
@@ -243,15 +249,20 @@ def test_placing_keeps_every_limit_and_every_synapse(
         image = ne.compile(net, small(27, **limits), split=split)
     except CapacityError:
         # a refusal is right if one neuron alone, or a whole population, breaks a limit: no cut can help then
-        pieces = {"a": [(k, 1) for k in range(n_a)], "b": [(9 + k, 1) for k in range(n_b)]} if split else {"a": [(0, n_a)], "b": [(1, n_b)]}
+        pieces = (
+            {"a": [(k, 1) for k in range(n_a)], "b": [(9 + k, 1) for k in range(n_b)]}
+            if split
+            else {"a": [(0, n_a)], "b": [(1, n_b)]}
+        )
         alone = use(ne.compile(net, small(27), placement=pieces))
         assert any(max(alone[name].values(), default=0) > limit for name, limit in limits.items())
         return
     for name, limit in limits.items():
         assert max(use(image)[name].values(), default=0) <= limit
     for population in image.populations[1:]:
-        assert [(s.low, s.high) for s in population.slices][0][0] == 0
-        assert np.all(population.core_of >= 0)
+        edges = [0, *(s.high for s in population.slices)]
+        assert [s.low for s in population.slices] == edges[:-1]
+        assert edges[-1] == population.n
         assert split or len(population.slices) == 1
     slots = [(s.core, s.slot + k) for p in image.populations for s in p.slices for k in range(s.high - s.low)]
     assert len(set(slots)) == n_a + n_b
