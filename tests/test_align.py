@@ -50,6 +50,13 @@ def test_loops_take_their_hops() -> None:
     )
 
 
+def test_a_loop_of_one_hop_is_as_in_the_frameworks_and_one_of_two_is_not() -> None:
+    assert align(chain("ia", "ab", "aa", names="iab", outputs="b"), True).notes == ()
+    assert align(chain("ia", "ab", "ba", names="iab", outputs="b"), True).notes == (
+        "loop through projection 'ba' takes 2 ticks on the chip, 1 in the frameworks: each population on the way costs a hop",
+    )
+
+
 def test_the_lag_is_that_of_the_oldest_output() -> None:
     assert align(chain("ia", "ab", "bc", outputs="a"), True).lag == 1
     assert align(chain("ia", "ab", "bc", outputs="ab"), True).lag == 2

@@ -97,6 +97,28 @@ def test_what_must_be_on_one_core_fits_there(name: str) -> None:
         ne.compile(too_much, small(**limits), split=split)
 
 
+def from_sources(*sources: int) -> ne.Sparse:
+    """Synapses from these host neurons to neuron 0, each at its own delay."""
+    return ne.Sparse(sources, [0] * len(sources), [1] * len(sources), range(len(sources)))
+
+
+def test_axons_of_all_delays_and_populations_add_up() -> None:
+    """An axon is one source neuron on one core, however many delays and populations it serves there."""
+    ne.compile(network(1, 9, from_sources(0, 1, 2, 3)), small(axons_in=4))
+    with fails(
+        CapacityError,
+        "small.toml: neuron 0 of population 'a' needs 5 axons in on one core, generic45 has 4 (choice); give it fewer sources",
+    ):
+        ne.compile(network(1, 9, from_sources(0, 1, 2, 3, 4)), small(axons_in=4))
+
+    def two(*sources: int) -> list[tuple[int, int, int]]:
+        c = ne.Population("c", 1, SOMA), ne.Projection("in", "c", from_sources(*sources))
+        return cores(ne.compile(network(1, 9, from_sources(0, 1, 2)).add(*c), small(axons_in=4)), "c")
+
+    assert two(0, 1, 2, 3) == [(0, 0, 1)]
+    assert two(3, 4) == [(1, 0, 1)]
+
+
 def test_a_group_of_rivals_shares_a_core() -> None:
     def rivals(groups: list[int]) -> ne.Network:
         soma = ne.Firmware(firmware("rival"), {"threshold": 9})
