@@ -85,6 +85,7 @@ class _Compiler:
         slices = place(demands, [p.n for p in populations], self.chip, split=split, placement=placement)
         placed = tuple(replace(p, slices=slices.get(p.name, ())) for p in populations)
         self.probes()
+        self.modulators()
         return Image(
             chip_text=self.chip.text,
             chip_path=self.chip.path,
@@ -118,6 +119,8 @@ class _Compiler:
         enable = age if self.aligned else 0
         base = ImagePopulation(name, source.shape, id0, None, {}, {}, {}, age, enable, (), dict(source.compete), None)
         if integer.program is None:
+            if source.compete:
+                raise NetworkError(f"population '{name}' is a host input; the host has no winner unit, give no compete")
             self.folded[name] = None
             return base
         program = self.load(integer.program, self.supported(integer))
@@ -161,6 +164,10 @@ class _Compiler:
                     f"population '{source.name}': program '{program.name}' has a settle hook but nothing competes; "
                     "give compete={flag: register}"
                 )
+            if source.groups is not None:
+                raise NetworkError(
+                    f"population '{source.name}' has groups but nothing competes; give compete, or no groups"
+                )
             return None
         flags = [*program.channels, *(["fire"] if program.fires == "fire" else [])]
         for flag, register in source.compete.items():
@@ -168,8 +175,9 @@ class _Compiler:
                 raise NetworkError(
                     f"population '{source.name}': compete names flag '{flag}'; its program sets {', '.join(flags)}"
                 )
-            if register not in program.registers:
-                raise unknown(f"register of population '{source.name}'", register, program.registers)
+            ranked = program.of_kind("state", "keep", "weight")
+            if register not in ranked:
+                raise unknown(f"state, keep or weight of population '{source.name}'", register, ranked)
         self.verdict(source, program)
         given = np.zeros(source.n, np.int64) if source.groups is None else source.groups
         groups = integers(given, f"population '{source.name}': groups").ravel()
@@ -258,6 +266,8 @@ class _Compiler:
         }
         self.routes(name, source, routes)
         program, params, widths = None, {}, {}
+        if source.rule is None and source.params:
+            raise NetworkError(f"projection '{name}' has params but no rule that takes them; name the rule")
         if source.rule is not None:
             rule = self.rules[name] = self.load(source.rule, {})
             if not is_rule(rule) or rule.is_neuron:
@@ -405,3 +415,12 @@ class _Compiler:
             known: dict[str, Any] = {} if program is None else program.registers
             if register not in known:
                 raise unknown(f"register of population '{name}' (probe)", register, known)
+
+    def modulators(self) -> None:
+        for modulator in self.network.modulators:
+            program = self.folded[modulator.population]
+            if program is None or "modulate" not in program.hooks:
+                raise NetworkError(
+                    f"modulator of population '{modulator.population}' at tick {modulator.tick}: nothing there has a modulate hook; "
+                    "modulate a population whose program has one"
+                )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,10 @@ def rivals(compete: Any = BOTH, groups: Any = None, program: str = RIVAL) -> ne.
     return network(ne.Firmware(program, {"threshold": 9}), compete=compete, groups=groups)
 
 
-def chatty(**params: Any) -> ne.Network:
-    return network(ne.Firmware(CHATTY, {"threshold": 9, "decay": 1, "curve": np.zeros(16, int)} | params))
+def chatty(compete: Any = None, **params: Any) -> ne.Network:
+    return network(
+        ne.Firmware(CHATTY, {"threshold": 9, "decay": 1, "curve": np.zeros(16, int)} | params), compete=compete
+    )
 
 
 PROGRAMS: dict[str, tuple[ne.Network, str]] = {
@@ -64,6 +67,26 @@ PROGRAMS: dict[str, tuple[ne.Network, str]] = {
         rivals({"fire": "v_learn"}),
         "population 'a': settle of program 'rival' reads 'spike_any' but flag 'spike' does not compete; "
         "fire competes, add 'spike' to compete",
+    ),
+    "rivals on the host": (
+        ne.Network([ne.Population("in", 2, ne.HostInput(), {"input": "v"})]),
+        "population 'in' is a host input; the host has no winner unit, give no compete",
+    ),
+    "groups of nobody": (
+        network(groups=[0, 0, 1]),
+        "population 'a' has groups but nothing competes; give compete, or no groups",
+    ),
+    "a rule's parameter without a rule": (
+        network(params={"rate": 1}),
+        "projection 'p' has params but no rule that takes them; name the rule",
+    ),
+    "a modulator of nothing": (
+        replace(network(), modulators=[ne.Modulator("a", 3)]),
+        "modulator of population 'a' at tick 3: nothing there has a modulate hook; modulate a population whose program has one",
+    ),
+    "a modulator of the host": (
+        replace(network(), modulators=[ne.Modulator("in", 0)]),
+        "modulator of population 'in' at tick 0: nothing there has a modulate hook; modulate a population whose program has one",
     ),
     "groups for two": (rivals(groups=[0, 1]), "population 'a': 2 groups for 3 neurons; give one a neuron"),
     "groups in words": (rivals(groups=["x", "y", "y"]), "population 'a': groups is not numeric; give integers"),
@@ -156,7 +179,11 @@ def test_network_does_not_suit_its_programs(name: str) -> None:
 UNKNOWN = {
     "register that competes": (
         rivals({"fire": "v_lern", "spike": "v_send"}),
-        "no register of population 'a' named 'v_lern'; did you mean 'v_learn'? there are: v_learn, v_send, wins",
+        "no state, keep or weight of population 'a' named 'v_lern'; did you mean 'v_learn'? there are: v_learn, v_send, wins",
+    ),
+    "sum that competes": (
+        chatty(compete={"spike": "seen"}),
+        "no state, keep or weight of population 'a' named 'seen'; did you mean 'spent'? there are: target, u, v, n, spent, gain",
     ),
     "parameter": (
         network(ne.Firmware("if", {"treshold": 1})),
