@@ -63,9 +63,10 @@ class Chip:
         return tile % self.sheet.mesh.width, tile // self.sheet.mesh.width
 
     def bits(self, kind: str, name: str) -> Bits | None:
-        """Width of a register by its name, else by its role; None if the chip has no such register."""
+        """Width of a register by its role; a neuron's state or keep first by its name. None if the chip has no such register."""
         registers = self.sheet.core.registers
-        found = registers.get(name) or registers.get(kind)
+        named = registers.get(name) if kind in ("state", "keep") else None
+        found = named or registers.get(kind)
         return Bits(found.bits, int(found.overflow == "wrap")) if found else None
 
     def parameter(self, name: str) -> Range | None:

@@ -21,7 +21,7 @@ from neuroemu.language import Program
 from neuroemu.network import Ints, Network, Population, Projection, default_routes
 from neuroemu.place import Demand, Incoming, Placement, place
 from neuroemu.program import is_rule, load_program, specialize
-from neuroemu.quantize import IntegerPopulation, IntegerProjection, Quantized, quantize
+from neuroemu.quantize import IntegerPopulation, IntegerProjection, Quantized, integers, quantize
 from neuroemu.route import route
 from neuroemu.shelf import find_program, read_text, unknown
 
@@ -52,6 +52,8 @@ def compile(  # noqa: A001
 
     Raises NetworkError, FirmwareError, UnsupportedError, CapacityError: before any run.
     """
+    if not network.populations:
+        raise NetworkError("the network has no populations; add some")
     quantized = quantize(network, chip, weight_bits=weight_bits, verbatim=verbatim, bias=bias)
     return _Compiler(quantized, chip, align and not network.phases).image(split, placement)
 
@@ -84,6 +86,7 @@ class _Compiler:
         slices = place(demands, [p.n for p in populations], self.chip, split=split, placement=placement)
         placed = tuple(replace(p, slices=slices.get(p.name, ())) for p in populations)
         self.probes()
+        self.modulators()
         return Image(
             chip_text=self.chip.text,
             chip_path=self.chip.path,
@@ -117,6 +120,8 @@ class _Compiler:
         enable = age if self.aligned else 0
         base = ImagePopulation(name, source.shape, id0, None, {}, {}, {}, age, enable, (), dict(source.compete), None)
         if integer.program is None:
+            if source.compete:
+                raise NetworkError(f"population '{name}' is a host input; the host has no winner unit, give no compete")
             self.folded[name] = None
             return base
         program = self.load(integer.program, self.supported(integer))
@@ -160,6 +165,10 @@ class _Compiler:
                     f"population '{source.name}': program '{program.name}' has a settle hook but nothing competes; "
                     "give compete={flag: register}"
                 )
+            if source.groups is not None:
+                raise NetworkError(
+                    f"population '{source.name}' has groups but nothing competes; give compete, or no groups"
+                )
             return None
         flags = [*program.channels, *(["fire"] if program.fires == "fire" else [])]
         for flag, register in source.compete.items():
@@ -167,14 +176,28 @@ class _Compiler:
                 raise NetworkError(
                     f"population '{source.name}': compete names flag '{flag}'; its program sets {', '.join(flags)}"
                 )
-            if register not in program.registers:
-                raise unknown(f"register of population '{source.name}'", register, program.registers)
-        groups = np.zeros(source.n, np.int64) if source.groups is None else np.asarray(source.groups, np.int64).ravel()
+            ranked = program.of_kind("state", "keep", "weight")
+            if register not in ranked:
+                raise unknown(f"state, keep or weight of population '{source.name}'", register, ranked)
+        self.verdict(source, program)
+        given = np.zeros(source.n, np.int64) if source.groups is None else source.groups
+        groups = integers(given, f"population '{source.name}': groups").ravel()
         if groups.size != source.n:
             raise NetworkError(
                 f"population '{source.name}': {groups.size} groups for {source.n} neurons; give one a neuron"
             )
-        return groups
+        return np.unique(groups, return_inverse=True)[1].astype(np.int64)  # 0.. in their order, whatever the numbers
+
+    def verdict(self, source: Population, program: Program) -> None:
+        """What settle asks of the winner unit must be about a flag that competes."""
+        settle = program.hooks.get("settle")
+        for argument in settle.arguments if settle else ():
+            flag = argument.name.rpartition("_")[0]
+            if argument.kind == "input" and flag not in source.compete:
+                raise NetworkError(
+                    f"population '{source.name}': settle of program '{program.name}' reads '{argument.name}' but flag '{flag}' "
+                    f"does not compete; {', '.join(source.compete)} competes, add '{flag}' to compete"
+                )
 
     def params(self, owner: str, program: Program, given: Mapping[str, Ints], n: int) -> Params:
         """Every parameter and table the program takes, checked against its range and the chip's."""
@@ -244,6 +267,8 @@ class _Compiler:
         }
         self.routes(name, source, routes)
         program, params, widths = None, {}, {}
+        if source.rule is None and source.params:
+            raise NetworkError(f"projection '{name}' has params but no rule that takes them; name the rule")
         if source.rule is not None:
             rule = self.rules[name] = self.load(source.rule, {})
             if not is_rule(rule) or rule.is_neuron:
@@ -253,7 +278,7 @@ class _Compiler:
             program = source.rule
             self.posts(name, rule, post)
             widths = check_program(rule, self.chip, posts=self.widths[post.name]).widths
-            given = {key: np.asarray(value, np.int64) for key, value in source.params.items()}
+            given = {key: integers(value, f"projection '{name}': {key}") for key, value in source.params.items()}
             params = self.params(f"projection '{name}'", rule, given, 1)
         ids = self.ids(integer, id0, built)
         extra = self.alignment.extra[name]
@@ -399,3 +424,12 @@ class _Compiler:
             known: dict[str, Any] = {} if program is None else program.registers
             if register not in known:
                 raise unknown(f"register of population '{name}' (probe)", register, known)
+
+    def modulators(self) -> None:
+        for modulator in self.network.modulators:
+            program = self.folded[modulator.population]
+            if program is None or "modulate" not in program.hooks:
+                raise NetworkError(
+                    f"modulator of population '{modulator.population}' at tick {modulator.tick}: nothing there has a modulate hook; "
+                    "modulate a population whose program has one"
+                )

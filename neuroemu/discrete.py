@@ -52,6 +52,10 @@ def discretize(population: Population, network: Network) -> Discrete:
         if network.conventions.gain == "unit":
             return np.ones(population.n)
         amount = get(factor)
+        if np.any(np.isinf(amount) & ~np.isinf(get(tau))):
+            raise NetworkError(
+                f"population '{population.name}': {factor} is infinite but {tau} is not; give a finite {factor}"
+            )
         # beta = 1 is exported as tau = inf with r = tau / dt = inf: a unit gain
         endless = np.isinf(amount) & np.isinf(get(tau))
         return np.where(endless, 1.0, np.where(endless, 1.0, amount) * rate)
@@ -61,6 +65,8 @@ def discretize(population: Population, network: Network) -> Discrete:
         common = {"threshold": get("v_threshold"), "reset": get("v_reset")}
     if isinstance(neuron, IF):
         unit = network.conventions.gain == "unit"
+        if not unit and np.isinf(get("r")).any():
+            raise NetworkError(f"population '{population.name}': r is infinite, an IF has no tau; give a finite r")
         g = np.ones(population.n) if unit else get("r") * dt
         return Discrete(g, bias=get("bias") * g, **common)
     if isinstance(neuron, LIF | LI):

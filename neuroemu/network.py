@@ -20,6 +20,8 @@ from neuroemu.shelf import unknown
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+BEYOND = 1 << 31
+"""Past every index and delay: a float this large may not survive the way into an integer."""
 Route = tuple[str, Literal["weight", "weight*payload"]]
 Routes = Mapping[str, Sequence[Route]]
 
@@ -160,7 +162,7 @@ class Population:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the population."""
-        return (self.size,) if isinstance(self.size, int) else tuple(self.size)
+        return (int(self.size),) if isinstance(self.size, int | np.integer) else tuple(self.size)
 
     @property
     def n(self) -> int:
@@ -289,15 +291,21 @@ def synapses(projection: Projection, n_pre: int, n_post: int) -> tuple[Ints, Int
             )
         pre, post = (axis.ravel().astype(np.int64) for axis in np.indices(matrix.shape))
         weight = matrix.ravel()
-        delay = np.broadcast_to(_numbers(projection.delay, f"projection '{label}': delay"), matrix.shape).ravel()
+        ticks_of = _numbers(projection.delay, f"projection '{label}': delay")
+        if ticks_of.size != 1 and ticks_of.shape != matrix.shape:
+            raise NetworkError(
+                f"projection '{label}': delay has shape {ticks_of.shape}, its weight {matrix.shape}; give one, or one a synapse"
+            )
+        delay = np.broadcast_to(ticks_of.ravel() if ticks_of.size == 1 else ticks_of, matrix.shape).ravel()
     for axis, index, size in (("pre", pre, n_pre), ("post", post, n_post)):
         if index.size and (index.min() < 0 or index.max() >= size):
             bad = int(index.min() if index.min() < 0 else index.max())
             raise NetworkError(f"projection '{label}': {axis} index {bad} is outside 0..{size - 1}; correct the list")
-    if delay.size and (np.any(delay < 0) or np.any(delay != np.rint(delay))):
-        bad_delay = float(delay[(delay < 0) | (delay != np.rint(delay))][0])
+    wrong = (delay < 0) | (delay != np.rint(delay)) | (delay >= BEYOND)
+    if wrong.any():
+        bad_delay = float(delay[wrong][0])
         raise NetworkError(
-            f"projection '{label}': delay {bad_delay:g} is not a whole number of ticks, 0 or more; round it"
+            f"projection '{label}': delay {bad_delay:g} is not a whole number of ticks from 0 to {BEYOND - 1}; correct it"
         )
     ticks = delay.astype(np.int64)
     order = np.lexsort((ticks, post, pre))
@@ -344,6 +352,13 @@ def _from_sparse(projection: Projection, lists: Sparse) -> tuple[Ints, Ints, Flo
             f"projection '{label}': lists have {pre.size} pre, {post.size} post, {weight.size} weight and {delay.size} delay "
             "entries; give one of each per synapse"
         )
+    for axis, index in (("pre", pre), ("post", post)):
+        broken = index[index != np.rint(index)]
+        if broken.size:
+            raise NetworkError(
+                f"projection '{label}': {axis} index {broken[0]:g} is not a whole number; correct the list"
+            )
+    pre, post = (np.clip(index, -BEYOND, BEYOND) for index in (pre, post))  # what no population has stays outside of it
     return pre.astype(np.int64), post.astype(np.int64), weight, delay
 
 
@@ -386,9 +401,10 @@ def _validate(network: Network) -> None:
     for population in network.populations:
         if not population.name:
             raise NetworkError("a population has no name; name it")
-        if population.n < 1 or any(size < 1 for size in population.shape):
+        sizes = population.size if isinstance(population.size, tuple | list) else (population.size,)
+        if not sizes or not all(isinstance(size, int | np.integer) and size >= 1 for size in sizes):
             raise NetworkError(
-                f"population '{population.name}' has size {population.size}; give it at least one neuron"
+                f"population '{population.name}' has size {population.size}; give a whole number of at least one neuron, or a shape"
             )
     for projection in network.projections:
         source = network.population(projection.pre)
@@ -410,6 +426,10 @@ def _validate(network: Network) -> None:
             )
     for modulator in network.modulators:
         network.population(modulator.population)
+        if modulator.tick < 0:
+            raise NetworkError(
+                f"modulator of population '{modulator.population}' is at tick {modulator.tick}; ticks count from 0"
+            )
 
 
 def _validate_routes(projection: Projection, source: Population) -> None:
@@ -422,7 +442,7 @@ def _validate_routes(projection: Projection, source: Population) -> None:
                 f"projection '{projection.label}': route for channel '{channel}'; {who} {', '.join(allowed)}"
             )
         for entry in ports:
-            if len(entry) != 2 or entry[1] not in ("weight", "weight*payload"):
+            if not isinstance(entry, tuple | list) or len(entry) != 2 or entry[1] not in ("weight", "weight*payload"):
                 raise NetworkError(
                     f"projection '{projection.label}': route entry {entry!r} of channel '{channel}' is not understood; "
                     "write (port, 'weight') or (port, 'weight*payload')"

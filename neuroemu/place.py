@@ -163,6 +163,10 @@ class _Placer:
             )
         slices, low = [], 0
         for number, count in pieces:
+            if count < 1:
+                raise CapacityError(
+                    f"placement of population '{demand.name}' puts {count} neurons on core {number}; put at least one"
+                )
             if not 0 <= number < self.chip.n_cores:
                 raise CapacityError(
                     f"placement of population '{demand.name}' names core {number}, {self.chip.name} has cores 0..{self.chip.n_cores - 1}; "

@@ -35,6 +35,7 @@ from neuroemu.network import (
 
 DECAY_ONE = 4096
 """A decay parameter of 4096 forgets everything in one tick (isa.decay_to_zero)."""
+PAST_INTEGERS = 2.0**63
 CANDIDATES = 128
 """Scales the search looks at, from the largest down."""
 
@@ -140,7 +141,7 @@ class _Quantizer:
             self.populations[population.name] = IntegerPopulation(population, None)
         elif isinstance(neuron, Firmware):
             params = {
-                name: _integers(value, f"population '{population.name}': {name}")
+                name: integers(value, f"population '{population.name}': {name}")
                 for name, value in neuron.params.items()
             }
             self.populations[population.name] = IntegerPopulation(
@@ -152,7 +153,7 @@ class _Quantizer:
 
     def verbatim_weights(self, name: str, incoming: Mapping[str, tuple[Ints, Ints, Floats, Ints]]) -> None:
         for label, (pre, post, weight, delay) in incoming.items():
-            stored = _integers(weight, f"projection '{label}' into '{name}', which takes register units: weight")
+            stored = integers(weight, f"projection '{label}' into '{name}', which takes register units: weight")
             low, high = self.limits
             if stored.size and (stored.min() < low or stored.max() > high):
                 bad = stored.min() if stored.min() < low else stored.max()
@@ -223,7 +224,7 @@ class _Quantizer:
         candidates = np.arange(max(1, most // 2, most - CANDIDATES), most + 1) * (lsb / largest)
         candidates = np.concatenate([candidates, [2.0 ** np.floor(np.log2(top)), top]])
         sample = weights[weights != 0]
-        spread = float(np.sqrt(np.mean(sample**2)))
+        spread = float(np.sqrt(np.mean((sample / largest) ** 2))) * largest  # squares alone can leave float's range
         best, least = float(top), np.inf
         for candidate in candidates[::-1]:
             exact = sample * (candidate / lsb)
@@ -256,11 +257,12 @@ class _Quantizer:
         """The program's parameters, shape (n,)."""
 
         def rounded(name: str, exact: Floats | float) -> Ints:
+            place = f"population '{population.name}': {name} in register units"
             array = np.broadcast_to(np.asarray(exact, np.float64) * scale, (population.n,))
             if self.verbatim:
-                return _integers(array, f"population '{population.name}': {name} in register units")
+                return integers(array, place)
             grid = self.grid(name)
-            return (np.rint(array / grid) * grid).astype(np.int64)
+            return integers(np.rint(array / grid) * grid, place)
 
         params = {"bias": rounded("bias", model.bias)}
         for name, decay in (("decay_v", model.decay_v), ("decay_u", model.decay_u)):
@@ -304,20 +306,23 @@ class _Quantizer:
             zeroed=int(np.sum((stored == 0) & (weights != 0))),
             threshold=threshold,
             decay=max(difference("decay_v", model.decay_v, DECAY_ONE), difference("decay_u", model.decay_u, DECAY_ONE)),
-            bias=difference(
-                "bias_u" if model.bias_u is not None else "bias",
-                model.bias_u if model.bias_u is not None else model.bias,
-                scale,
-            )
+            bias=max(difference("bias", model.bias, scale), difference("bias_u", model.bias_u, scale))
             / (largest or 1.0),
         )
 
 
-def _integers(value: ArrayLike, place: str) -> Ints:
-    array = np.asarray(value)
+def integers(value: ArrayLike, place: str) -> Ints:
+    """Whole numbers as int64; NetworkError naming the place if a value is none."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of unequal length
+        raise NetworkError(f"{place} is not an array of numbers; give integers") from None
     if array.dtype.kind not in "iufb":
         raise NetworkError(f"{place} is not numeric; give integers")
     exact = np.rint(array.astype(np.float64))
+    beyond = ~(np.abs(exact) < PAST_INTEGERS)
+    if np.any(beyond):
+        raise NetworkError(f"{place} is {array[beyond].flat[0]:g}, not within 64 bits; rescale the network")
     wrong = (
         np.abs(array - exact) > 1e-6 * np.maximum(1.0, np.abs(exact))
         if array.dtype.kind == "f"
