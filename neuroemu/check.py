@@ -15,11 +15,9 @@ from neuroemu.chip import Chip
 from neuroemu.errors import FirmwareError
 from neuroemu.evaluate import Evaluation, place_of
 from neuroemu.interval import INT32, INT64, Interval
-from neuroemu.isa import CHANNELS, HOOKS, Bits
+from neuroemu.isa import CHANNELS, HOOKS, MAX_BATCH, MAX_TICKS, Bits
 from neuroemu.language import REGISTER_KINDS, Argument, Function, Program
 
-MAX_TICKS = 1 << 20
-MAX_BATCH = 1 << 16
 INPUT_RANGES = {
     "tick": Interval(0, MAX_TICKS - 1),
     "phase_tick": Interval(0, MAX_TICKS - 1),

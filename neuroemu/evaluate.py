@@ -35,6 +35,10 @@ class Prover(Protocol):
         """What an argument can be when the hook is called."""
 
 
+MAX_STEPS = 20_000
+"""Values a hook may compute: no core does so much in a tick, and helpers that call helpers double with every level."""
+
+
 class Evaluation:
     """One hook evaluated over intervals, its operations counted."""
 
@@ -49,6 +53,7 @@ class Evaluation:
         self.keys: set[str] = set()
         self.operations: Counter[str] = Counter(dict.fromkeys(OPERATION_CLASSES, 0))
         self.widest = Interval(0, 0)
+        self.steps = 0
 
     def bind(self, argument: Argument) -> None:
         if argument.kind == "key":
@@ -96,6 +101,12 @@ class Evaluation:
         self.keys.discard(name)
 
     def value(self, node: ast.expr) -> Interval:
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise self.refuse(
+                node,
+                f"hook computes more than {MAX_STEPS} values, helpers counted as often as they are called; make it shorter",
+            )
         result = self.evaluate(node)
         if not result.within(INT64):
             raise self.refuse(

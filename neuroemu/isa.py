@@ -54,6 +54,12 @@ SPIKE, ERROR, PROBE, INHIBIT, INPUT, TARGET = range(6)
 CHANNEL_CONSTANTS = {name.upper(): number for name, number in CHANNELS.items()}
 
 
+MAX_TICKS = 1 << 20
+"""Ticks a presentation lasts at most, and..."""
+MAX_BATCH = 1 << 16
+"""...presentations a commit: what the checker's proof of sums and counters stands on."""
+
+
 class Bits(NamedTuple):
     """A register's width: two's complement of ``bits`` bits, wrapping (1) or saturating (0) on overflow."""
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from neuroemu.check import MAX_BATCH, MAX_TICKS, HookProof, Proof, check_program
+from neuroemu.check import HookProof, Proof, check_program
 from neuroemu.chip import Chip, load_chip, parse_chip
 from neuroemu.interval import INT32, INT64, Interval
-from neuroemu.isa import Bits
+from neuroemu.isa import MAX_BATCH, MAX_TICKS, Bits
 from neuroemu.program import parse_program
 
 LOIHI, GENERIC = load_chip("loihi1"), load_chip("generic45")

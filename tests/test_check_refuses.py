@@ -249,3 +249,12 @@ def test_a_parameter_without_range_takes_that_of_the_datasheet() -> None:
         "`decay_v` can be -2147483648..2147483647, decay_to_zero takes 0..4096; "
         "declare the parameter's range, Param(low, high), or clamp it",
     )
+
+
+def test_helpers_that_double_with_every_level_are_refused_soon() -> None:
+    levels = "".join(f"def h{k + 1}(x):\n    return h{k}(h{k}(x))\n" for k in range(40))
+    source = f"def h0(x):\n    return x + 1\n{levels}def soma(v: State(8)):\n    v = h40(v)\n    return v\n"
+    text = "hook computes more than 20000 values, helpers counted as often as they are called; make it shorter"
+    with pytest.raises(FirmwareError) as caught:
+        check_program(parse_program(source, "p.py", "p"), GENERIC)
+    assert str(caught.value).partition(": ")[2] == text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -223,6 +225,13 @@ def test_files_that_are_no_nir_files(tmp_path: Path) -> None:
         file["other"] = 1
     reason = "\"Unable to synchronously open object (object 'node' doesn't exist)\""
     with fails(ne.FileError, f"{path}: is not a NIR file ({reason}); export it with nir.write"):
+        ne.read_nir(path)
+
+
+def test_a_file_that_kills_the_hdf5_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "x.nir", *plain())
+    monkeypatch.setattr("neuroemu.nir._checked", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+    with fails(ne.FileError, f"{path}: is damaged: the HDF5 library crashes or hangs on it; export it again"):
         ne.read_nir(path)
 
 

@@ -44,7 +44,8 @@ def graded() -> ne.Run:
 # ---- what a run cannot be asked for
 ASKED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"engine": "gpu"}, UnknownNameError, "no engine named 'gpu'; did you mean 'cpu'? there are: cpu, event, python"),
-    ({"commit_every": 0}, RunError, "commit_every is 0; commit after at least 1 presentation"),
+    ({"commit_every": 0}, RunError, "commit_every is 0; commit after 1 to 65536 presentations"),
+    ({"commit_every": 65537}, RunError, "commit_every is 65537; commit after 1 to 65536 presentations"),
     ({"seed": 2**63}, RunError, "seed is 9223372036854775808; use one from -2**63 to 2**63 - 1"),
     ({"seed": -(2**63) - 1}, RunError, "seed is -9223372036854775809; use one from -2**63 to 2**63 - 1"),
     ({"workers": 0}, RunError, "workers is 0; use at least 1, or None for one a processor"),
@@ -56,6 +57,14 @@ def test_option_is_refused(options: dict[str, Any], error: type[Exception], text
     case = case_of("layered")
     with fails(error, text):
         ne.run(case.image(), case.inputs, **options)
+
+
+def test_a_presentation_longer_than_programs_are_proved_for_is_refused() -> None:
+    image = case_of("layered").image()
+    events = ne.stimulus(np.zeros(((1 << 20) - image.lag + 1, 16), np.uint8), {"in": 16})
+    text = "a presentation lasts 1048577 ticks, programs are proved for 1048576; cut the input up"
+    with fails(RunError, text):
+        ne.run(image, events)
 
 
 def test_least_options_pass(layered: ne.Run) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from neuroemu.engines.job import Job, Outcome, Progress, silent
 from neuroemu.errors import RunError, StimulusError
 from neuroemu.image import Image
+from neuroemu.isa import MAX_BATCH, MAX_TICKS
 from neuroemu.run import Layer, Run
 from neuroemu.shelf import unknown
 from neuroemu.stimulus import Stimulus, stimulus
@@ -54,8 +55,8 @@ def run(
     """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
-    if commit_every < 1:
-        raise RunError(f"commit_every is {commit_every}; commit after at least 1 presentation")
+    if not 1 <= commit_every <= MAX_BATCH:
+        raise RunError(f"commit_every is {commit_every}; commit after 1 to {MAX_BATCH} presentations")
     if workers is not None and workers < 1:
         raise RunError(f"workers is {workers}; use at least 1, or None for one a processor")
     if not -(1 << 63) <= seed < 1 << 63:
@@ -83,6 +84,8 @@ def _check(job: Job) -> None:
             )
         if part.payload.size and np.any(part.payload != 1):
             _check_payload(image, name, part.payload)
+    if job.ticks > MAX_TICKS:
+        raise RunError(f"a presentation lasts {job.ticks} ticks, programs are proved for {MAX_TICKS}; cut the input up")
     if events.rows > job.ticks:
         raise StimulusError(
             f"the input has {events.rows} rows, the network's phases last {job.ticks} ticks; shorten it"
