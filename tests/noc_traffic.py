@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -38,11 +38,11 @@ def grouped(source: Ints, n_sources: int) -> Ints:
     return np.searchsorted(source, np.arange(n_sources + 1)).astype(np.int64)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class W4:
     """4000 neurons with 80 random targets each on 128 cores: 8 x 4 tiles of 4, about 65 spikes a tick."""
 
-    mesh: Mesh = Mesh(8, 4, 4)
+    mesh: Mesh = field(default_factory=lambda: Mesh(8, 4, 4))
     n: int = 4000
     n_targets: int = 80
     spikes: float = 65.0

@@ -179,8 +179,10 @@ class Traffic:
         return latencies.axon_in + self.synapses * latencies.synop
 
 
-def send_work(latencies: Latencies, active: NDArray[np.bool_], slot: Ints, first: NDArray[np.bool_]) -> tuple[Ints, int]:
-    """A core's work before each packet and after the last one.
+def send_work(
+    latencies: Latencies, active: NDArray[np.bool_], slot: Ints, first: NDArray[np.bool_], rule_operations: int = 0
+) -> tuple[Ints, int]:
+    """A core's ps of work before each packet, (n_packets,), and after the last one: remaining somas, then rules.
 
     active: (n_slots,) somas active in the tick; slot: (n_packets,) ascending; first: (n_packets,) first of its spike.
     ``work_k`` = somas since the last packet + spike if first + axon-out.
@@ -188,7 +190,7 @@ def send_work(latencies: Latencies, active: NDArray[np.bool_], slot: Ints, first
     somas = np.cumsum(np.where(active, latencies.soma_active, latencies.soma_idle))
     reached = np.append(0, somas[slot])
     work = np.diff(reached) + first * latencies.spike + latencies.axon_out
-    return work, int(somas[-1] - reached[-1]) if somas.size else 0
+    return work, int(somas[-1:].sum() - reached[-1]) + rule_operations * latencies.rule_operation
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,9 @@ class Measured:
         work_ps = int(max(self.send_end.max(), last.max()))
         held_by = self.holder(mesh, latencies, traffic)
         given = {field.name: getattr(self, field.name) for field in fields(self)}
-        return TickTiming(work_ps + latencies.barrier, work_ps, sink_busy=busy, sink_done=last, held_by=held_by, **given)
+        return TickTiming(
+            work_ps + latencies.barrier, work_ps, sink_busy=busy, sink_done=last, held_by=held_by, **given
+        )
 
     def holder(self, mesh: Mesh, latencies: Latencies, traffic: Traffic) -> Holder:
         """Who ended last; if it is a packet: the sink it queued for, else its path's most waited-for link, else its source."""

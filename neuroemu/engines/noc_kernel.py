@@ -78,30 +78,30 @@ def take(s: Any) -> Any:
 # ---- which head of line, and when
 @njit(**STAGE)
 def earliest(s: Any, number: Any) -> Any:
-    """When the first of the heads of line that want a link is eligible; at least one does."""
-    link = s.links[number]
-    if link.wanted == 1:
-        return s.inputs[link.wanting].eligible
-    first = FAR
-    for i in range(link.low_port, link.low_port + s.n_ports):
-        if s.inputs[i].wants == number:
-            first = min(first, s.inputs[i].eligible)
+    """When the first of the heads of line that want a link is eligible; FAR if none does."""
+    first, i = FAR, s.links[number].wanting
+    while i >= 0:
+        first = min(first, s.inputs[i].eligible)
+        i = s.inputs[i].also
     return first
 
 
 @njit(**STAGE)
-def chosen(s: Any, number: Any, time: Any) -> Any:
-    """Round robin: the first input with an eligible head of line after the one granted last."""
+def choose(s: Any, number: Any, time: Any) -> Any:
+    """Round robin: take the first input with an eligible head of line after the one granted last off the link's list."""
     link = s.links[number]
-    if link.wanted == 1:
-        return link.wanting
-    i = link.last
-    while True:
-        i += 1
-        if i == link.low_port + s.n_ports:
-            i = link.low_port
-        if s.inputs[i].wants == number and s.inputs[i].eligible <= time:
-            return i
+    best, least, before, ahead, i = -1, s.n_ports, -1, -1, link.wanting
+    while i >= 0:
+        turn = i - link.last - 1
+        turn += s.n_ports if turn < 0 else 0
+        if turn < least and s.inputs[i].eligible <= time:
+            best, least, before = i, turn, ahead
+        ahead, i = i, s.inputs[i].also
+    if before < 0:
+        link.wanting = s.inputs[best].also
+    else:
+        s.inputs[before].also = s.inputs[best].also
+    return best
 
 
 @njit(**STAGE)
@@ -124,12 +124,11 @@ def offer(s: Any, number: Any) -> None:
     """An input has a new head of line."""
     fifo = s.inputs[number]
     packet = s.packets[fifo.first]
-    fifo.wants = s.way[fifo.tile, packet.target]
+    wants = s.way[fifo.tile, packet.target]
     fifo.eligible = max(packet.head, fifo.free)
-    link = s.links[fifo.wants]
-    link.wanted += 1
-    link.wanting += number
-    arm(s, fifo.wants, fifo.eligible)
+    fifo.also = s.links[wants].wanting
+    s.links[wants].wanting = number
+    arm(s, wants, fifo.eligible)
 
 
 @njit(**STAGE)
@@ -167,7 +166,6 @@ def leave(s: Any, number: Any, tail: Any) -> None:
     fifo = s.inputs[number]
     fifo.first = s.packets[fifo.first].behind
     fifo.free = tail
-    fifo.wants = -1
     if fifo.first >= 0:
         offer(s, number)
     if fifo.source >= 0:
@@ -177,7 +175,7 @@ def leave(s: Any, number: Any, tail: Any) -> None:
     slot, link = fifo.slot, s.links[fifo.up]
     s.slots[slot] = tail + s.credit
     fifo.slot = slot + 1 if slot + 1 < link.high_slot else link.low_slot
-    if slot == link.slot and link.wanted > 0:
+    if slot == link.slot and link.wanting >= 0:
         arm(s, fifo.up, earliest(s, fifo.up))
 
 
@@ -197,18 +195,17 @@ def serve(s: Any, core: Any, k: Any, slot: Any) -> Any:
 @njit(**STAGE)
 def grant(s: Any, number: Any, time: Any) -> Any:
     """A link takes a head of line; 1 if that delivers it."""
-    link, i, delivered = s.links[number], chosen(s, number, time), 0
+    link, delivered, first = s.links[number], 0, earliest(s, number)
+    i = choose(s, number, time)
     k = s.inputs[i].first
     packet = s.packets[k]
     tail = max(time + packet.flits * link.flit, packet.tail)
     link.n += 1
     link.busy += tail - time
     link.wait += time - packet.head
-    link.stall += time - max(link.free, earliest(s, number))
+    link.stall += time - max(link.free, first)
     link.free = tail
     link.last = i
-    link.wanted -= 1
-    link.wanting -= i
     slot = link.slot
     s.slots[slot] = FAR
     link.slot = slot + 1 if slot + 1 < link.high_slot else link.low_slot
@@ -219,7 +216,7 @@ def grant(s: Any, number: Any, time: Any) -> Any:
         enter(s, link.down, k)
     else:
         delivered = serve(s, link.core, k, slot)
-    if link.wanted > 0:
+    if link.wanting >= 0:
         arm(s, number, earliest(s, number))
     return delivered
 
@@ -234,11 +231,12 @@ def begin(s: Any) -> None:
     s.slots[:] = 0
     for number in range(s.links.size):
         link, fifo = s.links[number], s.inputs[number]
-        link.free = link.wanted = link.wanting = link.n = link.busy = link.wait = link.stall = 0
+        link.free = link.n = link.busy = link.wait = link.stall = 0
+        link.wanting = -1
         link.slot = link.low_slot
         link.last = link.low_port + s.n_ports - 1
         fifo.free = 0
-        fifo.first = fifo.last = fifo.wants = -1
+        fifo.first = fifo.last = -1
         fifo.slot = s.links[fifo.up].low_slot
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +25,14 @@ def record(names: str) -> np.dtype[np.void]:
 
 LINK = record(
     "down core hop flit low_port low_slot high_slot "  # fixed: input or core it leads to, its latencies, its ports, its slots
-    "free last slot wanted wanting n busy wait stall"  # last input granted, next slot, heads of line wanting it, sum of them
+    "free last slot wanting n busy wait stall"  # last input granted, next slot, first of the inputs whose head of line wants it
 )
-INPUT = record("tile source up free eligible wants first last slot")
+INPUT = record("tile source up free eligible also first last slot")
 """``source`` or link ``up`` that feeds it, link its head of line wants, first and last packet, slot its head of line holds."""
 PACKET = record("target flits service work head tail behind push start done")
 SOURCE = record("input next stop ready tail stall")
 
 
-@cache
 def kernel() -> ModuleType:
     """The kernel's module, kept where all kernels are: the package's own folder may not be writable."""
     return load_kernel(Path(__file__).with_name("noc_kernel.py").read_text())
@@ -65,6 +62,7 @@ class _Twin:
 
     def __init__(self, mesh: Mesh, latencies: Latencies, blocked: int) -> None:
         self.mesh, self.latencies, self.blocked = mesh, latencies, blocked
+        self.kernel = kernel()
         self.links, self.inputs = np.zeros(mesh.n_links, LINK), np.zeros(mesh.n_links, INPUT)
         self.sources = np.zeros(mesh.n_sources, SOURCE)
         self.packets: Records = np.zeros(1, PACKET)
@@ -106,20 +104,22 @@ class _Twin:
         """Time one tick."""
         n = traffic.target.size
         if n > self.packets.size:
-            self.packets = np.zeros(2 * n, PACKET)
+            self.packets = np.zeros(n, PACKET)
         packets, sources = self.packets[:n], self.sources
         packets["target"], packets["flits"], packets["work"] = traffic.target, traffic.flits, traffic.work
         packets["service"] = traffic.service_ps(self.latencies)
         sources["next"], sources["stop"] = traffic.indptr[:-1], traffic.indptr[1:]
         sources["tail"] = traffic.tail
-        module = kernel()
-        delivered = module.tick(module.State(packets=self.packets, **self.fixed))
+        delivered = self.kernel.tick(self.kernel.State(packets=self.packets, **self.fixed))
         if delivered < n:
             raise stuck(self.mesh, self.latencies, *self.held(), delivered, n)
         return Measured(
-            *(packets[name].copy() for name in ("push", "start", "done")),
-            *(sources[name].copy() for name in ("ready", "stall")),
-            LinkTiming(*(self.links[name].copy() for name in ("n", "busy", "wait", "stall"))),
+            push=packets["push"].copy(),
+            start=packets["start"].copy(),
+            done=packets["done"].copy(),
+            send_end=sources["ready"].copy(),
+            stall=sources["stall"].copy(),
+            links=LinkTiming(*(self.links[name].copy() for name in ("n", "busy", "wait", "stall"))),
         ).timing(self.mesh, self.latencies, traffic)
 
     def held(self) -> tuple[Ints, Ints]:
