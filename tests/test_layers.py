@@ -19,8 +19,8 @@ LAYERS = (
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ONLY_IN = {
-    "simpy": {"engines/event.py"},
-    "numba": {"engines/cpu.py"},
+    "simpy": {"engines/event.py", "engines/noc_event.py"},
+    "numba": {"engines/cpu.py", "engines/noc_kernel.py"},
     "nir": {"nir.py", "graph.py"},
     "click": {"cli.py", "commands/options.py", "commands/deploy.py", "commands/look.py"},
 }
