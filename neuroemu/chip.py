@@ -34,7 +34,8 @@ from neuroemu.shelf import find_chip, read_text
 LIMITS = (
     "neurons", "axons_in", "axons_out", "synapse_words", "word_bits", "delay", "payload", "weight_shift", "shared_kernels",
 )  # fmt: skip
-_MUST_BE_POSITIVE = ("hop_x", "hop_y", "flit", "packet")
+DEPTHS = ("fifo", "inject_fifo", "eject_fifo", "flits_spike", "flits_payload")
+_MUST_BE_POSITIVE = ("hop_x", "hop_y", "flit", "eject_flit", "packet")
 DEFAULT_WORD_BITS = 64
 _LARGEST = Decimal(10**18)
 
@@ -110,6 +111,15 @@ class Chip:
     def time_ps(self, unit: str) -> int | None:
         """Picoseconds, by key of ``[time]``; None where the datasheet is silent."""
         return _scaled(getattr(self.sheet.time, unit), TIME_UNITS)
+
+    def stated_time(self, unit: str) -> bool:
+        """Whether the datasheet says anything of a unit's time: a value, that another figure includes it, or that there is none."""
+        return getattr(self.sheet.time, unit) is not None
+
+    def noc(self, key: str) -> int | None:
+        """A depth of ``[noc]``; None where the datasheet is silent."""
+        figure: Figure | None = getattr(self.sheet.noc, key)
+        return None if figure is None or figure.value is None else int(figure.value)
 
     def barrier_ps(self, n_tiles: int) -> int | None:
         """Picoseconds of a barrier over that many tiles: published points, linear between two, rounded up; unknown beyond."""
@@ -196,6 +206,8 @@ class _Checks:
             self.figure(f"energy.{key}", getattr(sheet.energy, key), ENERGY_UNITS)
         for key in Time.__struct_fields__:
             self.figure(f"time.{key}", getattr(sheet.time, key), TIME_UNITS)
+        for key in DEPTHS:
+            self.figure(f"noc.{key}", getattr(sheet.noc, key), None)
         self.figure("power.static", sheet.power.static, POWER_UNITS)
         for table, entries in (("registers", core.registers), ("parameters", core.parameters)):
             for key, entry in entries.items():
@@ -252,6 +264,8 @@ class _Checks:
         if units is None:
             if value != value.to_integral_value():
                 raise DatasheetError(f"{self.path}: {place}: {value} is not a whole number; a capacity is an integer")
+            if value < 1 and place.startswith("noc."):
+                raise DatasheetError(f"{self.path}: {place}: 0; a packet takes a slot and a flit, state at least 1")
             return
         if unit not in units:
             raise DatasheetError(
@@ -293,7 +307,10 @@ class _Checks:
             raise DatasheetError(f"{self.path}: key: fields take {total} bits, a key has 32; shorten one")
         if key.channel < 3:
             raise DatasheetError(f"{self.path}: key.channel: {key.channel} bits hold fewer than the 6 channels; use 3")
-        cores = mesh.width * mesh.height * mesh.cores_per_tile
+        host, tiles = self.sheet.noc.host_tile, mesh.width * mesh.height
+        if host >= tiles:
+            raise DatasheetError(f"{self.path}: noc.host_tile: {host}, the mesh has tiles 0..{tiles - 1}; name one of them")
+        cores = tiles * mesh.cores_per_tile
         if cores > 1 << key.core:
             need = math.ceil(math.log2(cores))
             raise DatasheetError(
