@@ -309,7 +309,9 @@ class _Checks:
             raise DatasheetError(f"{self.path}: key.channel: {key.channel} bits hold fewer than the 6 channels; use 3")
         host, tiles = self.sheet.noc.host_tile, mesh.width * mesh.height
         if host >= tiles:
-            raise DatasheetError(f"{self.path}: noc.host_tile: {host}, the mesh has tiles 0..{tiles - 1}; name one of them")
+            raise DatasheetError(
+                f"{self.path}: noc.host_tile: {host}, the mesh has tiles 0..{tiles - 1}; name one of them"
+            )
         cores = tiles * mesh.cores_per_tile
         if cores > 1 << key.core:
             need = math.ceil(math.log2(cores))

@@ -12,9 +12,9 @@ LAYERS = (
     ("errors", "isa", "aer", "shelf", "files"),
     ("datasheet", "chip", "grammar", "language", "reader", "interval", "evaluate", "check", "program"),
     ("network", "stimulus", "align", "discrete", "reference", "linear"),
-    ("quantize", "place", "route", "image", "bounds", "compiler", "run", "machine", "tally"),
+    ("quantize", "place", "route", "image", "bounds", "compiler", "timing", "run", "machine", "tally"),
     ("engines",),
-    ("report", "facts"),
+    ("report_time", "report", "facts"),
     ("convolution", "graph", "nir", "formats", "screen", "commands", "cli"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -42,6 +42,7 @@ def run(
     plastic: bool = False,
     commit_every: int = 1,
     workers: int | None = None,
+    timing: Literal["twin"] | None = None,
     progress: Progress = silent,
 ) -> Run:
     """Run an image.
@@ -49,6 +50,7 @@ def run(
     ``inputs`` is an array of shape (rows, neurons...) or (rows, presentations, neurons...), a dictionary of such, or a
     Stimulus. With ``plastic`` the rules run, and weights change after every ``commit_every`` presentations; without, learning
     hooks, commits, modulators and learning phases are skipped. ``workers`` (threads of engine ``cpu``) never changes a bit.
+    ``timing="twin"`` times what any engine recorded, tick by tick, as engine ``event`` does while it runs.
     ``progress`` is told how far the run is.
 
     Raises UnknownNameError, StimulusError, RunError.
@@ -57,6 +59,8 @@ def run(
         raise unknown("engine", engine, ENGINES)
     if not 1 <= commit_every <= MAX_BATCH:
         raise RunError(f"commit_every is {commit_every}; commit after 1 to {MAX_BATCH} presentations")
+    if timing not in (None, "twin"):
+        raise unknown("timing", timing, ["twin"])
     if workers is not None and workers < 1:
         raise RunError(f"workers is {workers}; use at least 1, or None for one a processor")
     if not -(1 << 63) <= seed < 1 << 63:
@@ -67,6 +71,10 @@ def run(
     module = importlib.import_module(f"neuroemu.engines.{engine}")
     start = time.perf_counter()
     outcome: Outcome = module.run(job)
+    if timing is not None:
+        from neuroemu.engines.clock import time_recorded
+
+        outcome.timing = time_recorded(job, outcome.spikes)
     return _as_run(job, engine, outcome, time.perf_counter() - start)
 
 
@@ -138,7 +146,7 @@ def _as_run(job: Job, engine: str, outcome: Outcome, wall_s: float) -> Run:
         readout=outcome.readout,
         state=outcome.state,
         weights=outcome.weights,
-        time_ps=outcome.time_ps,
+        timing=outcome.timing,
         wall_s=round(wall_s - outcome.compile_s, 6),
         compile_s=round(outcome.compile_s, 6),
         notes=image.notes,

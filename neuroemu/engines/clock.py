@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import batched
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,8 +99,8 @@ def time_recorded(job: Job, spikes: Spikes) -> Timing:
             "use engine='event'"
         )
     collector = Collector(traffic, job.stimulus.n, job.ticks)
-    replay = _Replay(job, traffic, spikes)
-    for some in batched(replay.ticks(), AT_ONCE):
+    ticks = _Replay(job, traffic, spikes).ticks()
+    while some := list(islice(ticks, AT_ONCE)):
         timed = run_twin(traffic.mesh, traffic.latencies, (packets for _, _, packets in some), job.workers)
         for (presentation, tick, packets), timing in zip(some, timed, strict=True):
             collector.add(presentation, tick, packets, timing)
@@ -121,7 +121,8 @@ class _Replay:
     def ticks(self) -> Iterator[tuple[int, int, Traffic]]:
         windows = np.array([self.job.window(population) for population in self.image.populations])
         told = {
-            tick: [(number, part.core) for number in numbers for part in self.image.populations[number].slices
+            tick: [(number, part.core) for number in numbers
+                   for part in sorted(self.image.populations[number].slices, key=lambda part: part.core)
                    for _ in range(part.low, part.high)]
             for tick, numbers in self.job.modulations.items()
         }  # fmt: skip
@@ -140,7 +141,12 @@ class _Replay:
         part = slice(self.edges[k], self.edges[k + 1])
         owner = self.owner[part]
         columns = [
-            [owner, self.spikes.neuron[part] - self.traffic.id0[owner], self.spikes.channel[part], self.spikes.payload[part]]
+            [
+                owner,
+                self.spikes.neuron[part] - self.traffic.id0[owner],
+                self.spikes.channel[part],
+                self.spikes.payload[part],
+            ]
         ]
         for number, population in enumerate(self.image.populations):
             events = self.job.stimulus.events.get(population.name)
@@ -160,7 +166,12 @@ class Reached:
         self.n = max(p.id0 + p.n for p in image.populations)
         self.due: dict[int, NDArray[np.bool_]] = {}
         self.feeding = [
-            (projection.pre, [CHANNELS[name] for name, ports in projection.routes.items() if ports], part, projection.post)
+            (
+                projection.pre,
+                [CHANNELS[name] for name, ports in projection.routes.items() if ports],
+                part,
+                projection.post,
+            )
             for projection in image.projections
             for part in projection.parts
         ]

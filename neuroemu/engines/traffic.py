@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from neuroemu.chip import Chip
 from neuroemu.engines.noc import Latencies, Mesh, Traffic
-from neuroemu.image import Image
+from neuroemu.image import HOST, Image
 from neuroemu.isa import CHANNELS
 from neuroemu.network import Ints
 
@@ -122,12 +122,16 @@ class TrafficOf:
         here = (tile // sheet.width * self.mesh.width + tile % sheet.width) * sheet.cores_per_tile
         return np.where(core < 0, self.mesh.n_cores, here + core % sheet.cores_per_tile)
 
-    def chip_core(self, placed: int) -> int:
-        """The chip's number of a core of the mesh in use."""
+    def cores(self, placed: Ints) -> Ints:
+        """The chip's numbers of cores of the mesh in use."""
         sheet = self.chip.sheet.mesh
         tile = placed // sheet.cores_per_tile
         there = tile // self.mesh.width * sheet.width + tile % self.mesh.width
         return there * sheet.cores_per_tile + placed % sheet.cores_per_tile
+
+    def chip_core(self, placed: int) -> int:
+        """The same of one core."""
+        return int(self.cores(np.array(placed)))
 
     # ---- tables
     def slots(self) -> None:
@@ -204,7 +208,11 @@ class TrafficOf:
         which = order[spike]
         by = source[which]
         carried = Carried(
-            self.axons[entry], sends.channel[which], sends.payload[which], sends.population[which], self.core_of[ids[which]]
+            self.axons[entry],
+            sends.channel[which],
+            sends.payload[which],
+            sends.population[which],
+            self.core_of[ids[which]],
         )
         work, tail = self.work(by, self.position[ids[which]], rank == 0, enabled, active, rules)
         target, synapses = self.target[carried.axon], self.n_synapses[entry]
@@ -253,7 +261,7 @@ class TrafficOf:
         if not (by == self.mesh.n_cores).any():
             gap[0] = 0
         nothing = np.full(n, -1, np.int64)
-        more = Carried(nothing, np.full(n, CHANNELS["target"]), np.zeros(n, np.int64), population, nothing)
+        more = Carried(nothing, np.full(n, CHANNELS["target"]), np.zeros(n, np.int64), population, np.full(n, HOST))
         both = Carried(*(np.concatenate([getattr(carried, f.name), getattr(more, f.name)]) for f in fields(Carried)))
         return (
             np.concatenate([target, self.placed(core)]),
