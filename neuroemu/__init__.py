@@ -27,6 +27,7 @@ from neuroemu.errors import (
 from neuroemu.facts import check_file, chip_facts
 from neuroemu.formats import demo_data
 from neuroemu.image import Image, load_image
+from neuroemu.match import Match, match
 from neuroemu.network import (
     IF,
     LI,
@@ -69,6 +70,7 @@ __all__ = [
     "Image",
     "LI",
     "LIF",
+    "Match",
     "Modulator",
     "Network",
     "NetworkError",
@@ -94,6 +96,7 @@ __all__ = [
     "load_image",
     "load_program",
     "load_run",
+    "match",
     "read_nir",
     "report",
     "run",

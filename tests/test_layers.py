@@ -15,14 +15,14 @@ LAYERS = (
     ("quantize", "place", "route", "image", "bounds", "compiler", "run", "machine", "tally"),
     ("engines",),
     ("report", "facts"),
-    ("graph", "nir", "formats", "screen", "commands", "cli"),
+    ("graph", "nir", "formats", "screen", "recorded", "ticks", "match", "commands", "cli"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ONLY_IN = {
     "simpy": {"engines/event.py"},
     "numba": {"engines/cpu.py"},
     "nir": {"nir.py", "graph.py"},
-    "click": {"cli.py", "commands/options.py", "commands/deploy.py", "commands/look.py"},
+    "click": {"cli.py", "commands/options.py", "commands/deploy.py", "commands/look.py", "commands/match.py"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)
 
