@@ -24,6 +24,7 @@ from neuroemu.errors import (
     UnknownNameError,
     UnsupportedError,
 )
+from neuroemu.explain import Explanation, explain
 from neuroemu.facts import check_file, chip_facts
 from neuroemu.formats import demo_data
 from neuroemu.image import Image, load_image
@@ -62,6 +63,7 @@ __all__ = [
     "CubaLI",
     "CubaLIF",
     "DatasheetError",
+    "Explanation",
     "FileError",
     "Firmware",
     "FirmwareError",
@@ -92,6 +94,7 @@ __all__ = [
     "chip_facts",
     "compile",
     "demo_data",
+    "explain",
     "load_chip",
     "load_image",
     "load_program",

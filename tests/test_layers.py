@@ -12,9 +12,9 @@ LAYERS = (
     ("errors", "isa", "aer", "shelf", "files"),
     ("datasheet", "chip", "grammar", "language", "reader", "interval", "evaluate", "check", "program"),
     ("network", "stimulus", "align", "discrete", "reference", "linear"),
-    ("quantize", "place", "route", "image", "bounds", "compiler", "run", "machine", "tally"),
+    ("quantize", "place", "route", "image", "bounds", "reach", "compiler", "run", "machine", "tally"),
     ("engines",),
-    ("report", "facts"),
+    ("report", "facts", "explain"),
     ("graph", "nir", "formats", "screen", "recorded", "ticks", "match", "commands", "cli"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
