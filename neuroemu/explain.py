@@ -29,13 +29,13 @@ from neuroemu.reach import Reach, reach
 from neuroemu.reference import Reference, simulate
 from neuroemu.report import WIDTH
 from neuroemu.run import Run
-from neuroemu.stimulus import dense_inputs
+from neuroemu.stimulus import Events, dense_inputs
 
 PROBED = 4_000_000
 """Register values kept at once: presentations beyond are not looked at for saturation."""
 NEVER = (
-    "(v <= (u + bias) 4096 / decay_v, u <= (D + bias_u) 4096 / decay_u or the drive D itself: the sum of all positive weights "
-    "from neurons that may fire)"
+    "bounds: v <= (u + bias) 4096 / decay_v, u <= (D + bias_u) 4096 / decay_u or the drive D itself: the sum of all positive weights "
+    "from neurons that may fire"
 )
 NAMED = 8
 """Neurons that a line names."""
@@ -228,14 +228,11 @@ def explain(
     if (run.image_digest, run.stimulus_digest) != (image.digest, events.digest):
         raise RunError("the run is not of this image on these inputs; leave it out, or run the image again")
     exact = simulate(network, dense)
-    payloads = {
-        name: (int(part.payload.min(initial=1)), int(part.payload.max(initial=1)))
-        for name, part in events.events.items()
-    }
-    bounds = reach(image, payloads)
+    bounds = reach(image, {name: _payloads(part) for name, part in events.events.items()})
     at_limit, n_probed = _at_limit(image, dense, engine)
     on_chip = [population for population in image.populations if not population.is_host]
     scales = {loss.node: loss.scale for loss in image.losses}
+    accuracy_chip = None if labels is None else run.accuracy(labels)
     return Explanation(
         chip=image.chip.name,
         weight_shift=image.chip.weight_shift,
@@ -247,7 +244,7 @@ def explain(
         divergences=tuple(_divergence(p.name, run, exact, scales[p.name]) for p in on_chip),
         saturations=run.counts.by_owner("saturation"),
         accuracy_float=None if labels is None else exact.accuracy(labels),
-        accuracy_chip=None if labels is None else run.accuracy(labels),
+        accuracy_chip=accuracy_chip,
     )
 
 
@@ -271,6 +268,11 @@ def _belongs(network: Network, image: Image) -> None:
             f"the image has populations {', '.join(theirs)}, the network {', '.join(ours)}; "
             "give the network that the image was compiled from"
         )
+
+
+def _payloads(events: Events) -> tuple[int, int]:
+    """The least and the largest payload, 1 if there is none."""
+    return int(events.payload.min(initial=1)), int(events.payload.max(initial=1))
 
 
 def _spikes(population: str, run: Run, exact: Reference) -> tuple[Flags, Flags]:

@@ -1,13 +1,15 @@
 """How far an image's leaky integrators can go whatever the input: which neurons can never fire, which are stuck at a limit.
 
-With D the sum of a neuron's positive weights from neurons that may fire, shifted to the port and narrowed to its width (times
-the largest payload where it counts), nothing the network is sent can lift the registers above
+All of this is for the weights the image has; a rule may change them. With D the sum of a neuron's positive weights from
+neurons that may fire, shifted to the port and narrowed to its width (times the largest payload where it counts), nothing the
+network is sent can lift the registers above
 
     u <= (D + bias_u) 4096 / decay_u,  narrowed to u        (without a current, u is the drive: u <= D)
     v <= (u + bias) 4096 / decay_v                          (without a leak, v has no bound if u + bias > 0)
 
 as a decay that rounds towards zero never leaves more than the exact one. A neuron whose bound is not past its threshold
-never fires, so its own synapses add nothing to D further on. Lower bounds are these of the mirrored neuron.
+never fires, so its own synapses add nothing to D further on. Bounds hold from a soma's first tick on; lower ones are those
+of the mirrored neuron.
 """
 
 from __future__ import annotations

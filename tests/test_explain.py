@@ -94,7 +94,7 @@ def test_text_is_readable(explanation: ne.Explanation) -> None:
     assert "always saturated: 1 of 4 neurons of 'hidden': 2\n" in text
     assert "silent on this input: 2 of 4 neurons of 'hidden' (2 in float): 1, 2\n" in text
     assert "25 results did not fit hidden.v and were narrowed\n" in text
-    assert "(v <= (u + bias) 4096 / decay_v, u <= (D + bias_u) 4096 / decay_u or the drive D itself: " in text
+    assert "bounds: v <= (u + bias) 4096 / decay_v, u <= (D + bias_u) 4096 / decay_u or the drive D itself: " in text
     assert max(len(line) for line in text.splitlines() if "──" in line) <= 118
 
 
@@ -195,6 +195,8 @@ def test_wrong_companions_are_one_sentence() -> None:
     run = ne.run(image, always_on(10), engine="python")
     with fails(ne.RunError, "the run is not of this image on these inputs; leave it out, or run the image again"):
         ne.explain(network, image, always_on(), run=run)
+    with fails(ne.RunError, "3 labels for 1 presentations; give one a presentation"):
+        ne.explain(network, image, always_on(), [0, 1, 0], engine="python")
 
 
 # ---- bounds

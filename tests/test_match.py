@@ -182,6 +182,45 @@ def one(neuron: ne.LIF | ne.IF | ne.CubaLIF | ne.LI, **conventions: Any) -> ne.N
     )
 
 
+def test_several_outputs_and_shaped_ones_are_compared_by_name() -> None:
+    rng = np.random.default_rng(4)
+    network = ne.Network(
+        [
+            ne.Population("in", 6, ne.HostInput()),
+            ne.Population("a", (2, 3), ne.IF()),
+            ne.Population("b", 4, ne.LIF(tau=1e-3, r=10.0)),
+        ],
+        [ne.Projection("in", "a", rng.normal(0.2, 0.4, (6, 6))), ne.Projection("a", "b", rng.normal(0.3, 0.5, (6, 4)))],
+        outputs=["a", "b"],
+        conventions=ne.Conventions(gain="unit", reset="subtract"),
+    )
+    inputs = (rng.random((30, 5, 6)) < 0.4).astype(int)
+    exact = ne.simulate(network, inputs).spikes
+    expected = {"a": exact["a"].transpose(1, 0, 2).reshape(30, 5, 2, 3), "b": exact["b"].transpose(1, 0, 2)}
+    plain = replace(network, conventions=ne.Conventions())
+    match = ne.match(plain, inputs, expected)
+    assert match.bins == 30 * 5 * 10
+    assert match.spikes == exact["a"].sum() + exact["b"].sum() > 100
+    assert holds(match.same, reset="subtract", gain="unit")
+    assert not holds(match.same)
+    assert ne.match(plain, inputs, {"a": expected["a"]}).bins == 30 * 5 * 6
+    with fails(ne.StimulusError, "the network has 2 outputs (a, b); give the expected spikes of one or more by name"):
+        ne.match(plain, inputs, expected["a"])
+
+
+def test_a_long_recording_is_screened_on_its_first_rows() -> None:
+    """Spikes that come late enough are still seen: rows are taken until some were recorded."""
+    network = one(ne.LIF(tau=1e-3), reset="subtract", gain="unit")
+    inputs = np.zeros((900, 1, 2), int)
+    inputs[600:] = np.random.default_rng(5).random((300, 1, 2)) < 0.7
+    expected = ne.simulate(network, inputs).spikes["out"].transpose(1, 0, 2)
+    assert not expected[:600].any()
+    match = ne.match(replace(network, conventions=ne.Conventions()), inputs, expected)
+    assert match.same[0].wrong == 0
+    assert holds(match.same, reset="subtract", gain="unit")
+    assert not holds(match.same, gain="unit")
+
+
 def test_candidates_for_dt_come_from_the_constants() -> None:
     habits = {1e-4, 1e-3, 1e-6}
     assert set(tick_lengths(one(ne.LIF(tau=2e-2, r=40.0)))) - habits == {5e-4, 4.88e-4}
@@ -233,6 +272,11 @@ def test_unsuitable_networks_are_one_sentence() -> None:
         ne.match(one(ne.LI(tau=1e-3)), ones, ones)
     with fails(ne.StimulusError, "the network has 0 outputs (none); give the expected spikes of one or more by name"):
         ne.match(replace(one(ne.LIF(tau=1e-3)), outputs=()), ones, ones)
+    integer = replace(
+        one(ne.IF()), populations=(one(ne.IF()).populations[0], ne.Population("out", 2, ne.Firmware("if")))
+    )
+    with fails(ne.NetworkError, "population 'out' is in register units; only float models can be simulated in float"):
+        ne.match(integer, ones, ones)
     with fails(
         ne.NetworkError, "population 'out': tau is -1 s, below the tick of 0.0001 s; use a smaller dt, or decay='exp'"
     ):
