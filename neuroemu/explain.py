@@ -217,20 +217,18 @@ def explain(
     """Explain an image of a float network on dense sample inputs, as ``run`` takes them; with labels, the accuracies too.
 
     ``run`` is a run of the image on these inputs, made here (by ``engine``) if there is none yet.
-    Raises NetworkError if the image is not of this network or a population is in register units, RunError if the run is not
-    of this image and these inputs.
+    Raises NetworkError for another network's image or one in register units, RunError for another image's run or bad labels.
     """
     _belongs(network, image)
     dense = dense_inputs(inputs, {p.name: p.n for p in image.populations if p.is_host})
     events = as_stimulus(image, dense)
-    if run is None:
-        run = execute(image, events, engine=engine)
+    run = run or execute(image, events, engine=engine)
     if (run.image_digest, run.stimulus_digest) != (image.digest, events.digest):
         raise RunError("the run is not of this image on these inputs; leave it out, or run the image again")
     exact = simulate(network, dense)
     bounds = reach(image, {name: _payloads(part) for name, part in events.events.items()})
     at_limit, n_probed = _at_limit(image, dense, engine)
-    on_chip = [population for population in image.populations if not population.is_host]
+    on_chip = [p for p in image.populations if not p.is_host]
     scales = {loss.node: loss.scale for loss in image.losses}
     accuracy_chip = None if labels is None else run.accuracy(labels)
     return Explanation(
