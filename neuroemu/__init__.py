@@ -24,9 +24,11 @@ from neuroemu.errors import (
     UnknownNameError,
     UnsupportedError,
 )
+from neuroemu.explain import Explanation, explain
 from neuroemu.facts import check_file, chip_facts
 from neuroemu.formats import demo_data
 from neuroemu.image import Image, load_image
+from neuroemu.match import Match, match
 from neuroemu.network import (
     IF,
     LI,
@@ -61,6 +63,7 @@ __all__ = [
     "CubaLI",
     "CubaLIF",
     "DatasheetError",
+    "Explanation",
     "FileError",
     "Firmware",
     "FirmwareError",
@@ -69,6 +72,7 @@ __all__ = [
     "Image",
     "LI",
     "LIF",
+    "Match",
     "Modulator",
     "Network",
     "NetworkError",
@@ -90,10 +94,12 @@ __all__ = [
     "chip_facts",
     "compile",
     "demo_data",
+    "explain",
     "load_chip",
     "load_image",
     "load_program",
     "load_run",
+    "match",
     "read_nir",
     "report",
     "run",

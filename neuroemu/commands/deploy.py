@@ -108,12 +108,13 @@ def diff(run_a: str, run_b: str, as_json: bool) -> None:
 @chip_option
 @running
 @click.option("-o", "--output", help="Also write the run to this folder.")
+@click.option("--explain", is_flag=True, help="Show where the chip's integers leave the float network, layer by layer.")
 @force
 @conventions
 @compiling
 @as_json
 def deploy(network: str, chip: str, input_path: str, labels_path: str | None, engine: str, seed: int, workers: int | None,
-           output: str | None, force: bool, as_json: bool, **options: Any) -> None:  # fmt: skip
+           output: str | None, explain: bool, force: bool, as_json: bool, **options: Any) -> None:  # fmt: skip
     """Compile, run and report in one."""
     screen = Screen(as_json)
     image = steps.build(screen, network, chip, options)
@@ -121,8 +122,12 @@ def deploy(network: str, chip: str, input_path: str, labels_path: str | None, en
     if output:
         steps.save(run, output, accuracy, force)
     costs = price(run, accuracy=accuracy)
+    found = steps.explanation(network, image, input_path, labels_path, run, options) if explain else None
     screen.result(
-        costs.as_dict() | {"losses": [asdict(loss) for loss in image.losses]},
-        losses(image.losses),
+        costs.as_dict()
+        | {"losses": [asdict(loss) for loss in image.losses]}
+        | ({"explanation": found.as_dict()} if found else {}),
+        *([] if found else [losses(image.losses)]),
         *costs.renderables(),
+        *(found.renderables() if found else []),
     )

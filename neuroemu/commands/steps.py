@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import neuroemu as ne
@@ -21,6 +22,17 @@ def build(screen: Screen, network: str, chip: str, options: dict[str, Any]) -> I
     compiler = {name: options.pop(name) for name in ("weight_bits", "verbatim", "bias")}
     align, split = not options.pop("no_align"), not options.pop("no_split")
     return ne.compile(read(screen, network, options), ne.load_chip(chip), align=align, split=split, **compiler)
+
+
+def explanation(
+    network: str, image: Image, input_path: str, labels_path: str | None, run: Run, options: dict[str, Any]
+) -> Any:
+    """Why the run is not what the float network does; the network's warnings were shown when it was compiled."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ne.ConventionWarning)
+        read = ne.read_nir(network, **options)
+    labels = read_labels(labels_path) if labels_path else None
+    return ne.explain(read, image, read_arrays(input_path), labels, run=run, engine=run.engine)
 
 
 def execute(screen: Screen, image: Image, inputs: Any, engine: str, seed: int, workers: int | None) -> Run:
