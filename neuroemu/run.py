@@ -22,7 +22,7 @@ from neuroemu.network import Ints
 from neuroemu.shelf import unknown
 from neuroemu.timing import Timing
 
-FORMAT = 2
+FORMAT = 1
 Where = tuple[str, int, str]
 """A count's key, core (-1: the host or the whole chip) and owner (population or projection)."""
 

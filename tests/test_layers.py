@@ -57,7 +57,9 @@ def test_libraries_stay_in_their_place(path: Path) -> None:
     place = str(path.relative_to(PACKAGE))
     for name in imports(path):
         allowed = ONLY_IN.get(name.split(".")[0], {place})
-        assert place in allowed or any(a.endswith("/") and place.startswith(a) for a in allowed), f"{place} imports {name}"
+        assert place in allowed or any(a.endswith("/") and place.startswith(a) for a in allowed), (
+            f"{place} imports {name}"
+        )
 
 
 def test_no_cycles_within_a_layer() -> None:

@@ -28,10 +28,10 @@ def demo(chip: str, weight_bits: int, data: str | None, as_json: bool) -> None:
     path, inputs, labels = ne.demo_data(data)
     network = steps.read(screen, str(path), {})
     image = ne.compile(network, ne.load_chip(chip), weight_bits=weight_bits)
-    run = steps.execute(screen, image, inputs, "cpu", 0, None)
+    run = steps.execute(screen, image, inputs)
     accuracy, exact = run.accuracy(labels), ne.simulate(network, inputs).accuracy(labels)
     few = inputs[:, :12]
-    runs = {engine: steps.execute(screen, image, few, engine, 0, None) for engine in ENGINES}
+    runs = {engine: steps.execute(screen, image, few, engine=engine) for engine in ENGINES}
     difference = next((found for engine in ENGINES if (found := runs["cpu"].differs(runs[engine]))), None)
     costs = price(run, accuracy=accuracy)
     screen.result(
@@ -69,11 +69,12 @@ def compile_(network: str, chip: str, output: str, as_json: bool, **options: Any
 @click.option("-o", "--output", required=True, help="The folder to write the run to.")
 @force
 @as_json
-def run_(image: str, input_path: str, labels_path: str | None, engine: str, seed: int, workers: int | None, output: str, force: bool,
-         as_json: bool) -> None:  # fmt: skip
+def run_(
+    image: str, input_path: str, labels_path: str | None, output: str, force: bool, as_json: bool, **how: Any
+) -> None:
     """Run an image on input events; ticks follow from the input's rows."""
     screen = Screen(as_json)
-    run, accuracy = steps.run_files(screen, ne.load_image(image), input_path, labels_path, engine, seed, workers)
+    run, accuracy = steps.run_files(screen, ne.load_image(image), input_path, labels_path, how)
     steps.save(run, output, accuracy, force)
     screen.result(run_facts(run, accuracy) | {"run": output}, *run_text(run, accuracy), f"wrote {output}")
 
@@ -113,12 +114,22 @@ def diff(run_a: str, run_b: str, as_json: bool) -> None:
 @conventions
 @compiling
 @as_json
-def deploy(network: str, chip: str, input_path: str, labels_path: str | None, engine: str, seed: int, workers: int | None,
-           output: str | None, explain: bool, force: bool, as_json: bool, **options: Any) -> None:  # fmt: skip
+def deploy(
+    network: str,
+    chip: str,
+    input_path: str,
+    labels_path: str | None,
+    output: str | None,
+    explain: bool,
+    force: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Compile, run and report in one."""
     screen = Screen(as_json)
+    how = steps.pick_running(options)
     image = steps.build(screen, network, chip, options)
-    run, accuracy = steps.run_files(screen, image, input_path, labels_path, engine, seed, workers)
+    run, accuracy = steps.run_files(screen, image, input_path, labels_path, how)
     if output:
         steps.save(run, output, accuracy, force)
     costs = price(run, accuracy=accuracy)

@@ -12,6 +12,9 @@ from neuroemu.network import Network
 from neuroemu.run import Run
 from neuroemu.screen import Screen
 
+RUNNING = ("engine", "seed", "workers", "timing")
+"""Options that ``ne.run`` takes as they are."""
+
 
 def read(screen: Screen, path: str, options: dict[str, Any]) -> Network:
     with screen.warnings():
@@ -35,16 +38,22 @@ def explanation(
     return ne.explain(read, image, read_arrays(input_path), labels, run=run, engine=run.engine)
 
 
-def execute(screen: Screen, image: Image, inputs: Any, engine: str, seed: int, workers: int | None) -> Run:
+def pick_running(options: dict[str, Any]) -> dict[str, Any]:
+    """Take out of all options those of ``ne.run``."""
+    return {name: options.pop(name) for name in RUNNING}
+
+
+def execute(screen: Screen, image: Image, inputs: Any, **how: Any) -> Run:
+    """Run with progress; ``how`` is what ``ne.run`` takes."""
     with screen.progress() as progress:
-        return ne.run(image, inputs, engine=engine, seed=seed, workers=workers, progress=progress)
+        return ne.run(image, inputs, progress=progress, **how)
 
 
 def run_files(
-    screen: Screen, image: Image, input_path: str, labels_path: str | None, engine: str, seed: int, workers: int | None
+    screen: Screen, image: Image, input_path: str, labels_path: str | None, how: dict[str, Any]
 ) -> tuple[Run, float | None]:
     inputs, labels = read_arrays(input_path), read_labels(labels_path) if labels_path else None
-    run = execute(screen, image, inputs, engine, seed, workers)
+    run = execute(screen, image, inputs, **how)
     return run, None if labels is None else run.accuracy(labels)
 
 
