@@ -31,7 +31,18 @@ from neuroemu.errors import DatasheetError
 from neuroemu.isa import Bits
 from neuroemu.shelf import find_chip, read_text
 
-LIMITS = ("neurons", "axons_in", "axons_out", "synapse_words", "word_bits", "delay", "payload", "weight_shift")
+LIMITS = (
+    "neurons",
+    "axons_in",
+    "axons_out",
+    "synapse_words",
+    "word_bits",
+    "delay",
+    "payload",
+    "targets",
+    "axon_kinds",
+    "weight_shift",
+)
 _MUST_BE_POSITIVE = ("hop_x", "hop_y", "flit", "packet")
 DEFAULT_WORD_BITS = 64
 
@@ -93,6 +104,13 @@ class Chip:
     def weight_shift(self) -> int:
         """Left shift from stored weights to the ports they are added to."""
         return self.limit("weight_shift") or 0
+
+    @property
+    def weight_range(self) -> tuple[int, int]:
+        """The least and the largest weight a synapse stores."""
+        weight = self.sheet.core.registers["weight"]
+        half = 1 << (weight.bits - 1)
+        return (-half if weight.min is None else weight.min, half - 1 if weight.max is None else weight.max)
 
     def energy_fj(self, event: str) -> int | None:
         """Femtojoules of one event; None where the datasheet is silent or says it is included elsewhere."""
@@ -183,6 +201,8 @@ class _Checks:
         for table, entries in (("registers", core.registers), ("parameters", core.parameters)):
             for key, entry in entries.items():
                 self.sourced(f"core.{table}.{key}", entry.source)
+        for key, register in core.registers.items():
+            self.stored(key, register)
         self.sourced("mesh", sheet.mesh.source)
         self.sourced("key", sheet.key.source)
         self.core(core.programs)
@@ -224,6 +244,23 @@ class _Checks:
         counts = [count for count, _ in figure.points or []]
         if counts != sorted(set(counts)):
             raise DatasheetError(f"{self.path}: {place}: points are not in ascending order of their count; sort them")
+
+    def stored(self, key: str, register: Register) -> None:
+        """A stated range of stored values is the weight's, and within its bits."""
+        half = 1 << (register.bits - 1)
+        low, high = (
+            default if stated is None else stated
+            for stated, default in ((register.min, -half), (register.max, half - 1))
+        )
+        if (low, high) != (-half, half - 1) and key != "weight":
+            raise DatasheetError(
+                f"{self.path}: core.registers.{key}: min and max are for weight only; state the bits of a register"
+            )
+        if not -half <= low <= high < half:
+            raise DatasheetError(
+                f"{self.path}: core.registers.{key}: {low}..{high} is not a range within {register.bits} bits, "
+                f"{-half}..{half - 1}; state more bits, or a smaller range"
+            )
 
     def value(self, place: str, value: Decimal, unit: str, units: dict[str, int] | None) -> None:
         if not value.is_finite() or value < 0:

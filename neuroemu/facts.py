@@ -41,6 +41,8 @@ def chip_facts(chip: Chip) -> dict[str, Any]:
     programs = sheet.core.programs
     switches = "".join(f", {name}={value} only" for name, value in programs.switches.items())
     value = f"any{switches}" if programs.any else f"{', '.join(programs.names)}{switches}"
+    if programs.rules is not None:
+        value += f"; rules: {', '.join(programs.rules) or 'none'}"
     tables["neuron programs"] = [
         {
             "name": "programs",
@@ -135,6 +137,11 @@ def check_file(path: str | os.PathLike[str], chip: Chip, switches: Mapping[str, 
         if program.is_neuron and not allowed.any and program.name not in allowed.names:
             raise UnsupportedError(
                 f"{path}: {chip.name} runs only the neuron programs {', '.join(allowed.names)} ({allowed.source}); "
+                "choose a chip that runs any, such as generic45"
+            )
+        if not program.is_neuron and allowed.rules is not None and program.name not in allowed.rules:
+            raise UnsupportedError(
+                f"{path}: {chip.name} runs only the rules: {', '.join(allowed.rules) or 'none'} ({allowed.source}); "
                 "choose a chip that runs any, such as generic45"
             )
         check_program(program, chip)  # whatever the switches

@@ -120,8 +120,8 @@ class _Quantizer:
     ) -> None:
         self.network, self.chip, self.verbatim, self.bias = network, chip, verbatim, bias
         self.step = 1 << (width.bits - bits)
-        self.levels = (1 << (bits - 1)) - 1
-        self.limits = (-(1 << (width.bits - 1)), (1 << (width.bits - 1)) - 1)
+        self.limits = chip.weight_range
+        self.levels = min((1 << (bits - 1)) - 1, self.limits[1] // self.step)
         self.unit = 1 << chip.weight_shift
         self.populations: dict[str, IntegerPopulation] = {}
         self.projections: dict[str, IntegerProjection] = {}
@@ -150,14 +150,18 @@ class _Quantizer:
     def verbatim_weights(self, name: str, incoming: Mapping[str, tuple[Ints, Ints, Floats, Ints]]) -> None:
         for label, (pre, post, weight, delay) in incoming.items():
             stored = _integers(weight, f"projection '{label}' into '{name}', which takes register units: weight")
-            low, high = self.limits
-            if stored.size and (stored.min() < low or stored.max() > high):
-                bad = stored.min() if stored.min() < low else stored.max()
-                raise UnsupportedError(
-                    f"projection '{label}': weight {bad} is outside {low}..{high}, what {self.chip.name} stores "
-                    f"({self.chip.sheet.core.registers['weight'].source}); scale the weights down"
-                )
-            self.projections[label] = IntegerProjection(self.network.projection(label), pre, post, stored, delay)
+            self.store(label, pre, post, stored, delay)
+
+    def store(self, label: str, pre: Ints, post: Ints, stored: Ints, delay: Ints) -> None:
+        """Keep a projection's synapses, if the chip can store their weights."""
+        low, high = self.limits
+        if stored.size and (stored.min() < low or stored.max() > high):
+            bad = stored.min() if stored.min() < low else stored.max()
+            raise UnsupportedError(
+                f"projection '{label}': weight {bad} is outside {low}..{high}, what {self.chip.name} stores "
+                f"({self.chip.sheet.core.registers['weight'].source}); scale the weights down"
+            )
+        self.projections[label] = IntegerProjection(self.network.projection(label), pre, post, stored, delay)
 
     def float_population(self, population: Population, incoming: Mapping[str, tuple[Ints, Ints, Floats, Ints]]) -> None:
         model = discretize(population, self.network)
@@ -177,8 +181,7 @@ class _Quantizer:
             scale = self.scale(np.concatenate([*effective.values(), np.zeros(0)]), model.threshold)
             for label, (pre, post, _, delay) in incoming.items():
                 stored = np.rint(effective[label] * scale / (self.unit * self.step)).astype(np.int64) * self.step
-                stored = np.clip(stored, *self.limits)
-                self.projections[label] = IntegerProjection(self.network.projection(label), pre, post, stored, delay)
+                self.store(label, pre, post, stored, delay)
         params = self.parameters(population, model, scale)
         self.populations[population.name] = IntegerPopulation(
             population, FLOAT_MODELS[type(population.neuron)], params, self.switches(population)

@@ -174,7 +174,7 @@ CASES = {
     "truenorth_random": Neuron(
         truenorth, TRUENORTH | {"leak": -200}, ("v",), {"random_leak": 1, "random_threshold": 1, "linear": 1}, TYPES
     ),
-    "odin": Neuron(odin, {"leak": 3, "threshold": 100}, ("v",), {}, {"exc": (0, 8), "inh": (0, 4)}, 0.9),
+    "odin": Neuron(odin, {"leak": 3, "threshold": 100}, ("v",), {}, {"exc": (0, 7), "inh": (0, 3)}, 0.9),
     "sfdfa": Neuron(sfdfa, SFDFA, ("m", "g"), {}, {"drive": (-20, 50)}, 0.05),
     "sfdfa_single": Neuron(sfdfa_single, SFDFA | {"threshold": 5000}, ("m",), {}, {"drive": (-20, 50)}, 0.05),
 }
@@ -368,16 +368,12 @@ def test_program_is_proved_to_fit(program: str) -> None:
 
 @pytest.mark.parametrize("name", ["truenorth", "truenorth_linear", "truenorth_random", "odin"])
 def test_program_is_the_same_on_its_own_chip(name: str) -> None:
+    """There a source feeds one port: an input for each."""
     case = CASES[name]
-    if case.program == "truenorth":  # an axon has one type there: an input for each
-        wiring = network({name: case})
-        populations = [ne.Population(f"in{k}", N_IN, ne.HostInput()) for k in range(4)] + [wiring.populations[1]]
-        projections = [replace(p, pre=f"in{k}") for k, p in enumerate(wiring.projections)]
-        stimulus = {f"in{k}": inputs({name: case})[f"in_{name}"] for k in range(4)}
-    else:
-        wiring = network({name: case})
-        populations, projections = list(wiring.populations), list(wiring.projections)
-        stimulus = inputs({name: case})
+    wiring = network({name: case})
+    projections = [replace(p, pre=f"in{k}") for k, p in enumerate(wiring.projections)]
+    populations = [ne.Population(p.pre, N_IN, ne.HostInput()) for p in projections] + [wiring.populations[1]]
+    stimulus = {p.pre: inputs({name: case})[f"in_{name}"] for p in projections}
     image = ne.compile(ne.Network(populations, projections), ne.load_chip(case.program))
     raster = spoken(name, case, image.populations[-1].id0)[0]
     for engine in ("python", "event"):
