@@ -178,7 +178,12 @@ CASES = {
     "sfdfa": Neuron(sfdfa, SFDFA, ("m", "g"), {}, {"drive": (-20, 50)}, 0.05),
     "sfdfa_single": Neuron(sfdfa_single, SFDFA | {"threshold": 5000}, ("m",), {}, {"drive": (-20, 50)}, 0.05),
 }
-DEFAULTS = {"alif": {"subtract": 0}, "stochastic": {"subtract": 0}, "if_ternary": {"relu": 0}, "threshold": {"inclusive": 0}}
+DEFAULTS = {
+    "alif": {"subtract": 0},
+    "stochastic": {"subtract": 0},
+    "if_ternary": {"relu": 0},
+    "threshold": {"inclusive": 0},
+}
 DEFAULTS["truenorth"] = dict.fromkeys(("reversal", "random_leak", "random_threshold", "linear", "free", "saturate"), 0)
 
 
@@ -193,7 +198,9 @@ def network(cases: Mapping[str, Neuron]) -> ne.Network:
         for port, (low, high) in case.weights.items():
             routes = {"input": [(port, "weight")]}
             projections.append(
-                ne.Projection(f"in_{name}", name, rng.integers(low, high + 1, (N_IN, N)), f"{name}_{port}", routes=routes)
+                ne.Projection(
+                    f"in_{name}", name, rng.integers(low, high + 1, (N_IN, N)), f"{name}_{port}", routes=routes
+                )
             )
     return ne.Network(populations, projections)
 
@@ -206,7 +213,9 @@ def inputs(cases: Mapping[str, Neuron]) -> dict[str, np.ndarray]:
     return drawn
 
 
-def spoken(name: str, case: Neuron, id0: int, age: int = 1, seed: int = SEED) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def spoken(
+    name: str, case: Neuron, id0: int, age: int = 1, seed: int = SEED
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """What the equation sends, shape (presentations, rows, neurons), and its registers after the last presentation."""
     raster = np.zeros((N_PRESENTATIONS, ROWS, N), np.int64)
     final = {register: np.zeros(N, np.int64) for register in case.registers}
@@ -280,7 +289,10 @@ def test_neurons_are_refractory_for_their_period() -> None:
     for i in range(N):
         gaps = np.concatenate([np.diff(np.flatnonzero(row)) for row in raster[:, :, i]])
         assert gaps.min() >= period[i]
-        assert np.concatenate([np.diff(np.flatnonzero(row)) for row in sent("refractory", refractory=1)[:, :, i]]).min() < period[i]
+        assert (
+            np.concatenate([np.diff(np.flatnonzero(row)) for row in sent("refractory", refractory=1)[:, :, i]]).min()
+            < period[i]
+        )
 
 
 def test_random_threshold_depends_on_the_seed_and_is_lif_without_bits() -> None:
@@ -323,8 +335,12 @@ def test_odin_saturates_at_both_ends() -> None:
         s["v"] = 0 if v >= p["threshold"] else v
         return int(v >= p["threshold"])
 
-    strong = replace(CASES["odin"], params={"leak": 3, "threshold": 120}, weights={"exc": (0, 99), "inh": (0, 99)}, rate=0.4)
-    run = ne.run(ne.compile(network({"odin": strong}), ne.load_chip("generic45")), inputs({"odin": strong}), engine="event")
+    strong = replace(
+        CASES["odin"], params={"leak": 3, "threshold": 120}, weights={"exc": (0, 99), "inh": (0, 99)}, rate=0.4
+    )
+    run = ne.run(
+        ne.compile(network({"odin": strong}), ne.load_chip("generic45")), inputs({"odin": strong}), engine="event"
+    )
     raster = spoken("odin", strong, 0)[0]
     assert np.count_nonzero(raster) > 30
     assert np.array_equal(run.raster("odin"), raster)
