@@ -107,8 +107,11 @@ def test_a_network_of_two_populations_runs_and_is_priced(name: str) -> None:
     chip = ne.load_chip(name)
     network = ne.Network(
         [ne.Population("in", 6, ne.HostInput()), population(chip, "a", 5), population(chip, "b", 4)],
-        [projection(chip, "in", "a", np.full((6, 5), chip.weight_range[1])), projection(chip, "a", "b", np.full((5, 4), chip.weight_range[1]))],
-    )  # fmt: skip
+        [
+            projection(chip, "in", "a", np.full((6, 5), chip.weight_range[1])),
+            projection(chip, "a", "b", np.full((5, 4), chip.weight_range[1])),
+        ],
+    )
     image = ne.compile(network, chip)
     stimulus = np.ones((12, 2, 6), int)
     run = ne.run(image, stimulus, engine="python")
@@ -465,7 +468,7 @@ def test_core_numbers(name: str) -> None:
 
 @pytest.mark.parametrize("name", stating("neurons"))
 def test_number_of_cores(name: str) -> None:
-    """With three neurons a core and a mesh of 2 x 1 tiles, which the test writes into the datasheet, the chip is full at six a core a tile."""
+    """Three neurons a core and a mesh of 2 x 1 tiles, which the test writes into the datasheet."""
     chip = ne.load_chip(name)
     mesh = chip.sheet.mesh
     small = edited(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +19,15 @@ ROWS, N_PRESENTATIONS, N_IN, N = 60, 3, 10, 8
 SEED = 11
 NEURONS = Path(__file__).parent.parent / "firmware" / "neurons"
 
-Values = Mapping[str, int]
-Draw = Callable[[int, int], int]
-"""(draw, bits) to the random number of this neuron in this tick."""
-Step = Callable[[dict[str, int], Values, Values, Draw], int]
-"""Registers (changed in place), what each port took in, parameters and switches, the draw: to the payload sent, 0 for none."""
+
+class Now(dict[str, int]):
+    """What a neuron sees in a tick: parameters, switches and what each port took in, by name; and ``draw(number, bits)``."""
+
+    draw: Callable[[int, int], int]
+
+
+Step = Callable[[dict[str, int], Now], int]
+"""Registers (changed in place), and what the neuron sees: to the payload sent, 0 for none."""
 
 
 def leak(x: int, d: int) -> int:
@@ -33,17 +37,17 @@ def leak(x: int, d: int) -> int:
 
 
 # ---- the equations
-def lif(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
-    s["v"] = leak(s["v"], p["decay_v"]) + ports["drive"] + p["bias"]
+def lif(s: dict[str, int], p: Now) -> int:
+    s["v"] = leak(s["v"], p["decay_v"]) + p["drive"] + p["bias"]
     if s["v"] <= p["threshold"]:
         return 0
     s["v"] = s["v"] - p["threshold"] if p["subtract"] else p["reset"]
     return 1
 
 
-def alif(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
+def alif(s: dict[str, int], p: Now) -> int:
     s["a"] = leak(s["a"], p["decay_a"])
-    s["v"] = leak(s["v"], p["decay_v"]) + ports["drive"] + p["bias"]
+    s["v"] = leak(s["v"], p["decay_v"]) + p["drive"] + p["bias"]
     if s["v"] <= p["threshold"] + s["a"]:
         return 0
     s["v"] = s["v"] - p["threshold"] - s["a"] if p["subtract"] else p["reset"]
@@ -51,8 +55,8 @@ def alif(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
     return 1
 
 
-def refractory(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
-    s["u"] = leak(s["u"], p["decay_u"]) + ports["drive"]
+def refractory(s: dict[str, int], p: Now) -> int:
+    s["u"] = leak(s["u"], p["decay_u"]) + p["drive"]
     if s["wait"]:
         s["wait"] -= 1
         s["v"] = 0
@@ -64,16 +68,16 @@ def refractory(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
     return 1
 
 
-def stochastic(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
-    s["v"] = leak(s["v"], p["decay_v"]) + ports["drive"] + p["bias"]
-    if s["v"] <= p["threshold"] + draw(0, p["bits"]):
+def stochastic(s: dict[str, int], p: Now) -> int:
+    s["v"] = leak(s["v"], p["decay_v"]) + p["drive"] + p["bias"]
+    if s["v"] <= p["threshold"] + p.draw(0, p["bits"]):
         return 0
     s["v"] = s["v"] - p["threshold"] if p["subtract"] else p["reset"]
     return 1
 
 
-def if_ternary(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
-    s["v"] += ports["drive"]
+def if_ternary(s: dict[str, int], p: Now) -> int:
+    s["v"] += p["drive"]
     sent = 0
     if s["v"] >= p["threshold"]:
         sent = 1
@@ -84,17 +88,17 @@ def if_ternary(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
     return sent
 
 
-def threshold(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
-    return int(ports["drive"] >= p["threshold"] if p["inclusive"] else ports["drive"] > p["threshold"])
+def threshold(_: dict[str, int], p: Now) -> int:
+    return int(p["drive"] >= p["threshold"] if p["inclusive"] else p["drive"] > p["threshold"])
 
 
-def truenorth(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
-    v = s["v"] + sum(p[f"weight{k}"] * ports[f"type{k}"] for k in range(4))
+def truenorth(s: dict[str, int], p: Now) -> int:
+    v = s["v"] + sum(p[f"weight{k}"] * p[f"type{k}"] for k in range(4))
     step = p["leak"]
     if p["random_leak"]:
-        step = int(np.sign(step)) * int(abs(step) >= draw(0, 8))
+        step = int(np.sign(step)) * int(abs(step) >= p.draw(0, 8))
     v += step * int(np.sign(v)) if p["reversal"] else step
-    eta = draw(1, p["mask"]) if p["random_threshold"] else 0
+    eta = p.draw(1, p["mask"]) if p["random_threshold"] else 0
     spike = v >= p["threshold"] + eta
     if spike:
         v = v if p["free"] else (v - (p["threshold"] + eta) if p["linear"] else p["reset"])
@@ -106,16 +110,16 @@ def truenorth(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
     return int(spike)
 
 
-def odin(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
+def odin(s: dict[str, int], p: Now) -> int:
     v = max(0, s["v"] - p["leak"])
-    v = min(255, v + ports["exc"])
-    v = max(0, v - ports["inh"])
+    v = min(255, v + p["exc"])
+    v = max(0, v - p["inh"])
     s["v"] = 0 if v >= p["threshold"] else v
     return int(v >= p["threshold"])
 
 
-def sfdfa(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
-    w = ports["drive"] * 2 ** p["scale"]
+def sfdfa(s: dict[str, int], p: Now) -> int:
+    w = p["drive"] * 2 ** p["scale"]
     s["m"] += w - s["m"] // 2 ** p["k"]
     s["g"] += w - s["g"] // 2 ** (p["k"] - 1)
     if s["m"] - s["g"] < p["threshold"]:
@@ -124,8 +128,8 @@ def sfdfa(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
     return 1
 
 
-def sfdfa_single(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
-    s["m"] += ports["drive"] * 2 ** p["scale"] - s["m"] // 2 ** p["k"]
+def sfdfa_single(s: dict[str, int], p: Now) -> int:
+    s["m"] += p["drive"] * 2 ** p["scale"] - s["m"] // 2 ** p["k"]
     if s["m"] < p["threshold"]:
         return 0
     s["m"] = 0
@@ -229,8 +233,9 @@ def spoken(
             values |= DEFAULTS.get(case.program, {}) | case.switches
             for t in range(ROWS):
                 key = unit_key(site_key(tick_key(seed, b, t + age), site("soma")), id0 + i)
-                ports = {port: int(array[b, t, i]) for port, array in drive.items()}
-                raster[b, t, i] = case.step(state, ports, values, lambda n, bits, key=key: uniform(key, n, bits))
+                now = Now(values | {port: int(array[b, t, i]) for port, array in drive.items()})
+                now.draw = partial(uniform, key)
+                raster[b, t, i] = case.step(state, now)
             for register in case.registers:
                 final[register][i] = state[register]
     return raster, final
@@ -330,8 +335,8 @@ def test_truenorth_modes_matter() -> None:
 def test_odin_saturates_at_both_ends() -> None:
     """Without the limits 0 and 255 the same input gives other spikes."""
 
-    def unlimited(s: dict[str, int], ports: Values, p: Values, draw: Draw) -> int:
-        v = s["v"] - p["leak"] + ports["exc"] - ports["inh"]
+    def unlimited(s: dict[str, int], p: Now) -> int:
+        v = s["v"] - p["leak"] + p["exc"] - p["inh"]
         s["v"] = 0 if v >= p["threshold"] else v
         return int(v >= p["threshold"])
 
@@ -357,16 +362,19 @@ def test_sfdfa_spikes_after_its_input_has_ended() -> None:
 
 def test_sfdfa_is_the_equation_of_the_thesis() -> None:
     """u = sum of w (exp(-t/tau) - exp(-t/tau_s)), within 2 % of its maximum: k = 8, one input spike, no threshold in reach."""
-    case = Neuron(sfdfa, {"k": 8, "scale": 6, "threshold": 1 << 22}, ("m", "g"))
-    state = dict.fromkeys(case.registers, 0)
-    values = []
-    for t in range(600):
-        sfdfa(state, {"drive": 4096 if t == 0 else 0}, case.params, lambda n, bits: 0)  # type: ignore[arg-type]
-        values.append((state["m"] - state["g"]) / (4096 << 6))
+    network = ne.Network(
+        [ne.Population("in", 1, ne.HostInput()), ne.Population("p", 1, ne.Firmware("sfdfa", {"threshold": 1 << 22}))],
+        [ne.Projection("in", "p", [[4096]])],
+        probes=[("p", "m"), ("p", "g")],
+    )
+    stimulus = np.zeros((600, 1), int)
+    stimulus[0] = 1
+    run = ne.run(ne.compile(network, ne.load_chip("generic45")), stimulus, engine="python")
+    values = (run.probes["p", "m"] - run.probes["p", "g"])[0, 1:601, 0] / (4096 << 6)
     times = np.arange(600)
     exact = np.exp(-times / 256) - np.exp(-times / 128)
     assert exact.max() == pytest.approx(0.25, abs=1e-4)
-    assert np.abs(np.array(values) - exact).max() < 0.02 * exact.max()
+    assert np.abs(values - exact).max() < 0.02 * exact.max()
 
 
 # ---- that each fits a chip
