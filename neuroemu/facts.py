@@ -35,7 +35,7 @@ def chip_facts(chip: Chip) -> dict[str, Any]:
 
     figures("capacity of a core", sheet.core, LIMITS, "")
     tables["register"] = [
-        {"name": name, "value": f"{r.bits} bits, {r.overflow}s", "basis": r.basis, "source": r.source, "note": r.note}
+        {"name": name, "value": _register(name, chip), "basis": r.basis, "source": r.source, "note": r.note}
         for name, r in sheet.core.registers.items()
     ]
     programs = sheet.core.programs
@@ -73,6 +73,13 @@ def chip_facts(chip: Chip) -> dict[str, Any]:
         "unknown": unknown,
         "sources": dict(sheet.sources),
     }
+
+
+def _register(name: str, chip: Chip) -> str:
+    register = chip.sheet.core.registers[name]
+    low, high = chip.weight_range
+    stored = f", stores {low}..{high}" if register.min is not None or register.max is not None else ""
+    return f"{register.bits} bits, {register.overflow}s{stored}"
 
 
 def _figure(name: str, figure: Figure) -> dict[str, str]:

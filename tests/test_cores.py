@@ -547,6 +547,12 @@ def test_programs(name: str) -> None:
     allowed = chip.sheet.core.programs
     for program in allowed.names:
         assert ne.check_file(program, chip, allowed.switches if program in ("lif", "cuba_lif", "if") else {})
+    with fails(
+        ne.UnsupportedError,
+        f"alif: {name} runs only the neuron programs {', '.join(allowed.names)} ({allowed.source}); "
+        "choose a chip that runs any, such as generic45",
+    ):
+        ne.check_file("alif", chip, {})
     other = ne.Network(
         [ne.Population("p", 1, ne.Firmware("alif", {"decay_v": 0, "decay_a": 0, "threshold": 1, "step": 1}))]
     )
@@ -588,6 +594,8 @@ def test_a_stated_range_of_weights_is_kept_by_quantisation_too() -> None:
 
     stored = ne.compile(network(0.0), chip).projections[0].parts[0].weight
     assert stored.tolist() == [50, 25, 100]
+    facts = ne.chip_facts(chip)["tables"]["register"]
+    assert next(fact["value"] for fact in facts if fact["name"] == "weight") == "16 bits, saturates, stores 0..100"
     refused(
         chip, network(-0.5),
         "projection 'in->p': weight -50 is outside 0..100, what generic45 stores (choice); scale the weights down",
