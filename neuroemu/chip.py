@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from neuroemu.aer import PAYLOAD_BITS
 from neuroemu.datasheet import (
     ENERGY_UNITS,
     EVENTS,
@@ -297,6 +298,12 @@ class _Checks:
             raise DatasheetError(f"{self.path}: core.weight_shift: no value; state 0 if stored weights are not shifted")
         if programs.any == bool(programs.names):
             raise DatasheetError(f"{self.path}: core.programs: state either any = true or the names of the programs")
+        payload = core.payload.value if core.payload else None
+        if payload is not None and not 2 <= payload <= PAYLOAD_BITS:
+            raise DatasheetError(
+                f"{self.path}: core.payload: {payload} bits; a packet carries 2 to {PAYLOAD_BITS}, signed: leave the key out if "
+                "the chip has no graded payload"
+            )
         self.sourced("core.programs", programs.source)
         for key, entry in core.parameters.items():
             if entry.min > entry.max:

@@ -453,6 +453,41 @@ def test_payload(name: str) -> None:
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("name", stating("payload"))
+def test_narrow_payload(name: str) -> None:
+    """With payloads of 8 bits, which the test writes into the datasheet, the host can send no more."""
+    line = next(line for line in (CORES / f"{name}.toml").read_text().splitlines() if line.startswith("payload"))
+    chip = edited(name, (line, line.replace("value = 32", "value = 8")))
+    network = ne.Network(
+        [
+            ne.Population("in", 1, ne.HostInput()),
+            ne.Population("p", 1, ne.Firmware("if_ternary", {"threshold": 1 << 20})),
+        ],
+        [ne.Projection("in", "p", [[1]], routes={"input": [("drive", "weight*payload")]})],
+        outputs=["p"],
+    )
+    image = ne.compile(network, chip)
+    run = ne.run(image, np.array([[127], [-128], [3]]), engine="python")
+    assert run.state["p.v"].tolist() == [2 << chip.weight_shift]
+    for payload in (128, -129):
+        with fails(
+            ne.StimulusError,
+            f"input 'in' carries payload {payload}, a payload of {name} has 8 bits, -128..127 ({chip.source('payload')}); "
+            "scale it down, or choose a chip with wider ones, such as generic45",
+        ):
+            ne.run(image, np.array([[payload]]), engine="python")
+
+
+@pytest.mark.parametrize("bits", [1, 33])
+def test_a_payload_has_2_to_32_bits(bits: int) -> None:
+    with fails(
+        ne.DatasheetError,
+        f"cores/atlas.toml: core.payload: {bits} bits; a packet carries 2 to 32, signed: leave the key out if "
+        "the chip has no graded payload",
+    ):
+        edited("atlas", ("payload       = { value = 32", f"payload       = {{ value = {bits}"))
+
+
 @pytest.mark.parametrize("name", CHIPS)
 def test_core_numbers(name: str) -> None:
     chip = ne.load_chip(name)
