@@ -160,6 +160,8 @@ RESET = BASE | {"reset": -9}
 TYPES = {f"type{k}": (0, 1) for k in range(4)}
 TRUENORTH = {"weight0": 40, "weight1": RNG.integers(-255, 60, N), "weight2": 25, "weight3": -31, "leak": -3}
 TRUENORTH |= {"threshold": RNG.integers(60, 140, N), "negative": 50, "reset": 7, "mask": 5}
+SMALL = {"weight0": 3, "weight1": -3, "weight2": 2, "weight3": -2, "threshold": 5, "negative": 5, "reset": 1, "mask": 2}
+SMALL |= {"leak": 0}
 SFDFA = {"k": 3, "scale": 6, "threshold": 1000}
 CASES = {
     "alif": Neuron(alif, RESET | {"decay_a": 200, "step": RNG.integers(30, 90, N)}, ("v", "a")),
@@ -178,9 +180,11 @@ CASES = {
     "truenorth_random": Neuron(
         truenorth, TRUENORTH | {"leak": -200}, ("v",), {"random_leak": 1, "random_threshold": 1, "linear": 1}, TYPES
     ),
-    "odin": Neuron(odin, {"leak": 3, "threshold": 100}, ("v",), {}, {"exc": (0, 7), "inh": (0, 3)}, 0.9),
+    "truenorth_small": Neuron(truenorth, SMALL, ("v",), {}, TYPES),
+    "truenorth_clipped": Neuron(truenorth, SMALL, ("v",), {"saturate": 1, "random_threshold": 1}, TYPES),
+    "odin": Neuron(odin, {"leak": 3, "threshold": 40}, ("v",), {}, {"exc": (0, 7), "inh": (0, 6)}, 0.9),
     "sfdfa": Neuron(sfdfa, SFDFA, ("m", "g"), {}, {"drive": (-20, 50)}, 0.05),
-    "sfdfa_single": Neuron(sfdfa_single, SFDFA | {"threshold": 5000}, ("m",), {}, {"drive": (-20, 50)}, 0.05),
+    "sfdfa_single": Neuron(sfdfa_single, SFDFA | {"threshold": 30 << 6}, ("m",), {}, {"drive": (-20, 50)}, 0.05),
 }
 DEFAULTS = {
     "alif": {"subtract": 0},
@@ -243,15 +247,28 @@ def spoken(
 
 @cache
 def runs() -> tuple[ne.Run, ...]:
-    """One network of all cases on every engine: one kernel."""
+    """One network of all cases, interpreted and as discrete events."""
     image = ne.compile(network(CASES), ne.load_chip("generic45"))
-    return tuple(ne.run(image, inputs(CASES), engine=engine, seed=SEED) for engine in ENGINES)
+    return tuple(ne.run(image, inputs(CASES), engine=engine, seed=SEED) for engine in ("python", "event"))
 
 
 def test_engines_agree() -> None:
-    oracle, *others = runs()
+    oracle, event = runs()
     assert len(oracle.spikes) > 1000
-    assert [oracle.differs(other) for other in others] == [None] * (len(ENGINES) - 1)
+    assert oracle.differs(event) is None
+
+
+@pytest.mark.slow
+def test_compiled_engines_agree() -> None:
+    """A case of every program (and of TrueNorth's random modes) in one network, so in one kernel."""
+    last = {case.program: name for name, case in CASES.items()}
+    some = {name: case for name, case in CASES.items() if name in {*last.values(), "truenorth_random"}}
+    assert {case.program for case in some.values()} == {case.program for case in CASES.values()}
+    image = ne.compile(network(some), ne.load_chip("generic45"))
+    oracle = ne.run(image, inputs(some), engine="python", seed=SEED)
+    assert all(np.count_nonzero(oracle.raster(name)) > 30 for name in some)
+    for engine in ENGINES:
+        assert oracle.differs(ne.run(image, inputs(some), engine=engine, seed=SEED)) is None, engine
 
 
 @pytest.mark.parametrize("name", CASES)
