@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from neuroemu.aer import PAYLOAD_BITS
 from neuroemu.datasheet import (
     ENERGY_UNITS,
     EVENTS,
@@ -32,7 +33,8 @@ from neuroemu.isa import Bits
 from neuroemu.shelf import find_chip, read_text
 
 LIMITS = (
-    "neurons", "axons_in", "axons_out", "synapse_words", "word_bits", "delay", "payload", "weight_shift", "shared_kernels",
+    "neurons", "axons_in", "axons_out", "synapse_words", "word_bits", "delay", "payload", "targets", "axon_kinds", "weight_shift",
+    "shared_kernels",
 )  # fmt: skip
 DEPTHS = ("fifo", "inject_fifo", "eject_fifo", "flits_spike", "flits_payload")
 _MUST_BE_POSITIVE = ("hop_x", "hop_y", "flit", "eject_flit", "packet")
@@ -103,6 +105,13 @@ class Chip:
     def shares_kernels(self) -> bool:
         """Whether a core stores the kernel of a convolution once, whatever the number of synapses that use it."""
         return bool(self.limit("shared_kernels"))
+
+    @property
+    def weight_range(self) -> tuple[int, int]:
+        """The least and the largest weight a synapse stores."""
+        weight = self.sheet.core.registers["weight"]
+        half = 1 << (weight.bits - 1)
+        return (-half if weight.min is None else weight.min, half - 1 if weight.max is None else weight.max)
 
     def energy_fj(self, event: str) -> int | None:
         """Femtojoules of one event; None where the datasheet is silent or says it is included elsewhere."""
@@ -212,6 +221,8 @@ class _Checks:
         for table, entries in (("registers", core.registers), ("parameters", core.parameters)):
             for key, entry in entries.items():
                 self.sourced(f"core.{table}.{key}", entry.source)
+        for key, register in core.registers.items():
+            self.stored(key, register)
         self.sourced("mesh", sheet.mesh.source)
         self.sourced("key", sheet.key.source)
         self.core(core.programs)
@@ -254,6 +265,23 @@ class _Checks:
         if counts != sorted(set(counts)):
             raise DatasheetError(f"{self.path}: {place}: points are not in ascending order of their count; sort them")
 
+    def stored(self, key: str, register: Register) -> None:
+        """A stated range of stored values is the weight's, and within its bits."""
+        half = 1 << (register.bits - 1)
+        low, high = (
+            default if stated is None else stated
+            for stated, default in ((register.min, -half), (register.max, half - 1))
+        )
+        if (low, high) != (-half, half - 1) and key != "weight":
+            raise DatasheetError(
+                f"{self.path}: core.registers.{key}: min and max are for weight only; state the bits of a register"
+            )
+        if not -half <= low <= high < half:
+            raise DatasheetError(
+                f"{self.path}: core.registers.{key}: {low}..{high} is not a range within {register.bits} bits, "
+                f"{-half}..{half - 1}; state more bits, or a smaller range"
+            )
+
     def value(self, place: str, value: Decimal, unit: str, units: dict[str, int] | None) -> None:
         if not value.is_finite() or value < 0:
             raise DatasheetError(
@@ -293,6 +321,12 @@ class _Checks:
             raise DatasheetError(f"{self.path}: core.weight_shift: no value; state 0 if stored weights are not shifted")
         if programs.any == bool(programs.names):
             raise DatasheetError(f"{self.path}: core.programs: state either any = true or the names of the programs")
+        payload = core.payload.value if core.payload else None
+        if payload is not None and not 2 <= payload <= PAYLOAD_BITS:
+            raise DatasheetError(
+                f"{self.path}: core.payload: {payload} bits; a packet carries 2 to {PAYLOAD_BITS}, signed: leave the key out if "
+                "the chip has no graded payload"
+            )
         self.sourced("core.programs", programs.source)
         for key, entry in core.parameters.items():
             if entry.min > entry.max:

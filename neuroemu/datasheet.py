@@ -47,6 +47,9 @@ class Register(Struct, frozen=True, forbid_unknown_fields=True):
     basis: Basis
     source: str
     note: str = ""
+    min: int | None = None
+    """For ``weight``: the least value the silicon stores, where it is more than the bits hold (magnitudes, single bits)."""
+    max: int | None = None
 
 
 class Range(Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +69,8 @@ class Programs(Struct, frozen=True, forbid_unknown_fields=True):
     any: bool = False
     names: list[str] = []
     switches: dict[str, int] = {}
+    rules: list[str] | None = None
+    """Rule programs the silicon runs; absent: any that fits its registers."""
     basis: Basis | None = None
     source: str = ""
     note: str = ""
@@ -92,6 +97,10 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     """Bits of a graded payload; absent means no source states one."""
     shared_kernels: Figure | None = None
     """1 if a core stores a convolution's kernel once; absent means that every synapse takes its own memory."""
+    targets: Figure | None = None
+    """Routing entries of one neuron: the cores its packets go to."""
+    axon_kinds: Figure | None = None
+    """Different pairs of ports and delay among the synapses of one axon."""
 
 
 class Mesh(Struct, frozen=True, forbid_unknown_fields=True):

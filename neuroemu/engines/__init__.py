@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from neuroemu.aer import PAYLOAD_BITS
 from neuroemu.engines.job import Job, Outcome, Progress, silent
 from neuroemu.errors import RunError, StimulusError
 from neuroemu.image import Image
@@ -109,7 +110,15 @@ def _check(job: Job) -> None:
 
 
 def _check_payload(image: Image, name: str, payload: np.ndarray[tuple[int], np.dtype[np.int32]]) -> None:
-    """A payload that nothing reads would be lost without a word."""
+    """A payload that nothing reads would be lost without a word; one that the chip cannot carry is refused."""
+    bits = image.chip.payload_bits
+    half = 1 << ((bits or PAYLOAD_BITS) - 1)
+    wide = payload[(payload < -half) | (payload >= half)]
+    if wide.size:
+        raise StimulusError(
+            f"input '{name}' carries payload {wide[0]}, a payload of {image.chip.name} has {bits} bits, {-half}..{half - 1} "
+            f"({image.chip.source('payload')}); scale it down, or choose a chip with wider ones, such as generic45"
+        )
     number = [population.name for population in image.populations].index(name)
     for projection in image.projections:
         ports = projection.routes.get("input", ()) if projection.pre == number else ()
