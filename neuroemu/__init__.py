@@ -10,6 +10,8 @@ print(ne.report(run))
 
 from neuroemu.chip import Chip, load_chip
 from neuroemu.compiler import compile  # noqa: A004
+from neuroemu.difference import Comparison, Difference
+from neuroemu.difference import compare as compare_recordings
 from neuroemu.engines import run
 from neuroemu.errors import (
     CapacityError,
@@ -45,7 +47,9 @@ from neuroemu.network import (
 )
 from neuroemu.nir import read_nir, write_nir
 from neuroemu.program import load_program
+from neuroemu.recording import Recording, open_recording
 from neuroemu.reference import Reference, simulate
+from neuroemu.replay import Replay, replay
 from neuroemu.report import Report, report
 from neuroemu.run import Counts, Run, Spikes, load_run, stored_accuracy
 from neuroemu.stimulus import Stimulus, stimulus
@@ -55,12 +59,14 @@ __version__ = "0.1.0"
 __all__ = [
     "CapacityError",
     "Chip",
+    "Comparison",
     "ConventionWarning",
     "Conventions",
     "Counts",
     "CubaLI",
     "CubaLIF",
     "DatasheetError",
+    "Difference",
     "FileError",
     "Firmware",
     "FirmwareError",
@@ -76,7 +82,9 @@ __all__ = [
     "Phase",
     "Population",
     "Projection",
+    "Recording",
     "Reference",
+    "Replay",
     "Report",
     "Run",
     "RunError",
@@ -88,13 +96,16 @@ __all__ = [
     "UnsupportedError",
     "check_file",
     "chip_facts",
+    "compare_recordings",
     "compile",
     "demo_data",
     "load_chip",
     "load_image",
     "load_program",
     "load_run",
+    "open_recording",
     "read_nir",
+    "replay",
     "report",
     "run",
     "simulate",

@@ -12,9 +12,22 @@ LAYERS = (
     ("errors", "isa", "aer", "shelf", "files"),
     ("datasheet", "chip", "grammar", "language", "reader", "interval", "evaluate", "check", "program"),
     ("network", "stimulus", "align", "discrete", "reference", "linear"),
-    ("quantize", "place", "route", "image", "bounds", "compiler", "run", "machine", "tally"),
+    (
+        "quantize",
+        "place",
+        "route",
+        "image",
+        "bounds",
+        "compiler",
+        "run",
+        "machine",
+        "tally",
+        "recording",
+        "packets",
+        "difference",
+    ),
     ("engines",),
-    ("report", "facts"),
+    ("report", "facts", "replay"),
     ("graph", "nir", "formats", "screen", "commands", "cli"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -22,7 +35,8 @@ ONLY_IN = {
     "simpy": {"engines/event.py"},
     "numba": {"engines/cpu.py"},
     "nir": {"nir.py", "graph.py"},
-    "click": {"cli.py", "commands/options.py", "commands/deploy.py", "commands/look.py"},
+    "click": {"cli.py", "commands/options.py", "commands/deploy.py", "commands/look.py", "commands/recordings.py"},
+    "msgpack": {"recording.py"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)
 

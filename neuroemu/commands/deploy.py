@@ -1,4 +1,4 @@
-"""From a NIR file to joules: demo, compile, run, report, diff, deploy."""
+"""From a NIR file to joules: demo, compile, run, report, deploy."""
 
 from __future__ import annotations
 
@@ -69,11 +69,13 @@ def compile_(network: str, chip: str, output: str, as_json: bool, **options: Any
 @click.option("-o", "--output", required=True, help="The folder to write the run to.")
 @force
 @as_json
-def run_(image: str, input_path: str, labels_path: str | None, engine: str, seed: int, workers: int | None, output: str, force: bool,
-         as_json: bool) -> None:  # fmt: skip
+def run_(image: str, input_path: str, labels_path: str | None, engine: str, seed: int, workers: int | None,
+         record: str | None, output: str, force: bool, as_json: bool) -> None:  # fmt: skip
     """Run an image on input events; ticks follow from the input's rows."""
     screen = Screen(as_json)
-    run, accuracy = steps.run_files(screen, ne.load_image(image), input_path, labels_path, engine, seed, workers)
+    run, accuracy = steps.run_files(
+        screen, ne.load_image(image), input_path, labels_path, engine, seed, workers, record
+    )
     steps.save(run, output, accuracy, force)
     screen.result(run_facts(run, accuracy) | {"run": output}, *run_text(run, accuracy), f"wrote {output}")
 
@@ -89,21 +91,6 @@ def report_(run: str, prices: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("run_a")
-@click.argument("run_b")
-@as_json
-def diff(run_a: str, run_b: str, as_json: bool) -> None:
-    """Compare two runs bit for bit and name the first difference; exit code 1 if there is one."""
-    first, second = ne.load_run(run_a), ne.load_run(run_b)
-    difference = first.differs(second)
-    same = f"equal: {len(first.spikes)} packets, all counts and registers"
-    Screen(as_json).result(
-        {"equal": difference is None, "difference": difference, "packets": len(first.spikes)}, difference or same
-    )
-    sys.exit(0 if difference is None else 1)
-
-
-@click.command()
 @click.argument("network")
 @chip_option
 @running
@@ -113,11 +100,11 @@ def diff(run_a: str, run_b: str, as_json: bool) -> None:
 @compiling
 @as_json
 def deploy(network: str, chip: str, input_path: str, labels_path: str | None, engine: str, seed: int, workers: int | None,
-           output: str | None, force: bool, as_json: bool, **options: Any) -> None:  # fmt: skip
+           record: str | None, output: str | None, force: bool, as_json: bool, **options: Any) -> None:  # fmt: skip
     """Compile, run and report in one."""
     screen = Screen(as_json)
     image = steps.build(screen, network, chip, options)
-    run, accuracy = steps.run_files(screen, image, input_path, labels_path, engine, seed, workers)
+    run, accuracy = steps.run_files(screen, image, input_path, labels_path, engine, seed, workers, record)
     if output:
         steps.save(run, output, accuracy, force)
     costs = price(run, accuracy=accuracy)

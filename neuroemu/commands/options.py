@@ -72,6 +72,7 @@ def running(command: Command) -> Command:
             ),
             click.option("--seed", type=int, default=0, show_default=True, help="Seed of random numbers in programs."),
             click.option("--workers", type=int, help="Threads of engine cpu [one a processor]."),
+            click.option("--record", help="Also write every packet to this file (.aer), for diff and replay."),
         )
     ):
         command = option(command)

@@ -23,16 +23,25 @@ def build(screen: Screen, network: str, chip: str, options: dict[str, Any]) -> I
     return ne.compile(read(screen, network, options), ne.load_chip(chip), align=align, split=split, **compiler)
 
 
-def execute(screen: Screen, image: Image, inputs: Any, engine: str, seed: int, workers: int | None) -> Run:
+def execute(
+    screen: Screen, image: Image, inputs: Any, engine: str, seed: int, workers: int | None, record: str | None = None
+) -> Run:
     with screen.progress() as progress:
-        return ne.run(image, inputs, engine=engine, seed=seed, workers=workers, progress=progress)
+        return ne.run(image, inputs, engine=engine, seed=seed, workers=workers, progress=progress, record=record)
 
 
 def run_files(
-    screen: Screen, image: Image, input_path: str, labels_path: str | None, engine: str, seed: int, workers: int | None
+    screen: Screen,
+    image: Image,
+    input_path: str,
+    labels_path: str | None,
+    engine: str,
+    seed: int,
+    workers: int | None,
+    record: str | None = None,
 ) -> tuple[Run, float | None]:
     inputs, labels = read_arrays(input_path), read_labels(labels_path) if labels_path else None
-    run = execute(screen, image, inputs, engine, seed, workers)
+    run = execute(screen, image, inputs, engine, seed, workers, record)
     return run, None if labels is None else run.accuracy(labels)
 
 

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 from neuroemu.engines.job import Job, Outcome, Progress, silent
 from neuroemu.errors import RunError, StimulusError
 from neuroemu.image import Image
+from neuroemu.packets import header_of, recorder
+from neuroemu.recording import Header
 from neuroemu.run import Layer, Run
 from neuroemu.shelf import unknown
 from neuroemu.stimulus import Stimulus, stimulus
@@ -42,15 +44,16 @@ def run(
     commit_every: int = 1,
     workers: int | None = None,
     progress: Progress = silent,
+    record: str | os.PathLike[str] | None = None,
 ) -> Run:
     """Run an image.
 
     ``inputs`` is an array of shape (rows, neurons...) or (rows, presentations, neurons...), a dictionary of such, or a
     Stimulus. With ``plastic`` the rules run, and weights change after every ``commit_every`` presentations; without, learning
     hooks, commits, modulators and learning phases are skipped. ``workers`` (threads of engine ``cpu``) never changes a bit.
-    ``progress`` is told how far the run is.
+    ``progress`` is told how far the run is. ``record`` names a file for every packet, the same bytes from every engine.
 
-    Raises UnknownNameError, StimulusError, RunError.
+    Raises UnknownNameError, StimulusError, RunError, FileError.
     """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
@@ -62,9 +65,23 @@ def run(
     job = Job(image, events, seed, plastic, commit_every, workers or os.cpu_count() or 1, progress)
     _check(job)
     module = importlib.import_module(f"neuroemu.engines.{engine}")
-    start = time.perf_counter()
-    outcome: Outcome = module.run(job)
-    return _as_run(job, engine, outcome, time.perf_counter() - start)
+    with recorder(record, lambda: _header(job), image, events) as keep:
+        start = time.perf_counter()
+        outcome: Outcome = module.run(job)
+        done = _as_run(job, engine, outcome, time.perf_counter() - start)
+        keep(outcome.spikes)
+    return done
+
+
+def _header(job: Job) -> Header:
+    return header_of(
+        job.image,
+        job.stimulus,
+        seed=job.seed,
+        plastic=job.plastic,
+        commit_every=job.commit_every,
+        ticks=job.ticks,
+    )
 
 
 def _check(job: Job) -> None:
