@@ -8,6 +8,7 @@ run = ne.run(image, spikes)
 print(ne.report(run))
 """
 
+from neuroemu.aedat import to_aedat2
 from neuroemu.chip import Chip, load_chip
 from neuroemu.compiler import compile  # noqa: A004
 from neuroemu.difference import Comparison, Difference
@@ -111,5 +112,6 @@ __all__ = [
     "simulate",
     "stimulus",
     "stored_accuracy",
+    "to_aedat2",
     "write_nir",
 ]

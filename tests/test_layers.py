@@ -9,25 +9,12 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "neuroemu"
 LAYERS = (
-    ("errors", "isa", "aer", "shelf", "files"),
+    ("errors", "isa", "aer", "shelf", "files", "recording"),
     ("datasheet", "chip", "grammar", "language", "reader", "interval", "evaluate", "check", "program"),
     ("network", "stimulus", "align", "discrete", "reference", "linear"),
-    (
-        "quantize",
-        "place",
-        "route",
-        "image",
-        "bounds",
-        "compiler",
-        "run",
-        "machine",
-        "tally",
-        "recording",
-        "packets",
-        "difference",
-    ),
+    ("quantize", "place", "route", "image", "bounds", "compiler", "run", "machine", "tally", "packets"),
     ("engines",),
-    ("report", "facts", "replay"),
+    ("report", "facts", "difference", "replay", "aedat"),
     ("graph", "nir", "formats", "screen", "commands", "cli"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -91,3 +91,18 @@ def replay(recording: str, image: str, engine: str, workers: int | None, any_ima
         verdict,
     )
     sys.exit(0 if difference is None else 1)
+
+
+@click.command()
+@click.argument("recording")
+@click.argument("output")
+@click.option("--tick-us", type=int, default=1000, show_default=True, help="Microseconds a tick lasts.")
+@click.option("--population", help="Only this population, its neurons numbered from 0 [all, by network-wide id].")
+@click.option("--drop-payloads", is_flag=True, help="Write addresses alone where packets carry payloads.")
+@as_json
+def export(
+    recording: str, output: str, tick_us: int, population: str | None, drop_payloads: bool, as_json: bool
+) -> None:
+    """Write a recording's spikes and input as AEDAT 2.0, for jAER and other tools."""
+    n = ne.to_aedat2(recording, output, tick_us=tick_us, population=population, drop_payloads=drop_payloads)
+    Screen(as_json).result({"events": n, "output": output}, f"wrote {output}: {n} events")
