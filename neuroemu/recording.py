@@ -87,10 +87,10 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     chip: str
     key: KeyBits
     layers: dict[str, Place]
-    seed: int
+    seed: Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
     plastic: bool
     commit_every: Count
-    first: int
+    first: Annotated[int, msgspec.Meta(ge=0, le=(1 << 62))]
     """The number of the first presentation; packets count presentations from 0."""
     presentations: Count
     ticks: Count
@@ -203,23 +203,23 @@ class Recording:
 
     def __iter__(self) -> Iterator[Packets]:
         self.packets, self.broken = 0, None
-        last: Packets = np.empty(0, PACKET)
+        n, last = 0, np.empty(0, PACKET)
         with self._opened() as file:
             unpacker = _unpacker(file)
-            self.header = self._header(unpacker)
-            sha = hashlib.sha256(msgpack.packb(msgspec.to_builtins(self.header)))
+            sha = hashlib.sha256(msgpack.packb(msgspec.to_builtins(self._header(unpacker))))
             while True:
                 try:
                     found = _next(unpacker)
                     if isinstance(found, dict):
-                        self._end(found, sha.digest(), unpacker)
+                        _check_end(found, n, sha.digest(), unpacker)
                         return
                     block = _block(found, sha)
                     self._check(block, last)
                 except _BreakError as reason:
-                    self._break(str(reason), last)
+                    self._break(str(reason), n, last)
                     return
-                self.packets, last = self.packets + len(block), block[-1:]
+                n, last = n + len(block), block[-1:]
+                self.packets = n
                 yield block
 
     @contextmanager
@@ -264,13 +264,9 @@ class Recording:
         if not np.all(after | equal):
             raise _BreakError("is damaged")
 
-    def _end(self, end: dict[Any, Any], digest: bytes, unpacker: msgpack.Unpacker) -> None:
-        if end != {"packets": self.packets, "sha256": digest} or unpacker.read_bytes(1):
-            self._break("is damaged", np.empty(0, PACKET))
-
-    def _break(self, reason: str, last: Packets) -> None:
-        where = f", in presentation {last['presentation'][0]}, tick {last['tick'][0]}" if len(last) else ""
-        self.broken = f"{reason} after {self.packets} packets{where}"
+    def _break(self, reason: str, n: int, last: Packets) -> None:
+        where = f", in presentation {last['presentation'][0]}, tick {last['tick'][0]}" if n else ""
+        self.broken = f"{reason} after {n} packets{where}"
         if self.strict:
             raise FileError(
                 f"{self.path}: the recording {self.broken}; record the run again, or read what is there with strict=False"
@@ -321,3 +317,8 @@ def _block(found: Any, sha: hashlib._Hash) -> Packets:
     if check != sha.digest()[:CHECK_BYTES]:
         raise _BreakError("is damaged")
     return block
+
+
+def _check_end(end: dict[Any, Any], n: int, digest: bytes, unpacker: msgpack.Unpacker) -> None:
+    if end != {"packets": n, "sha256": digest} or unpacker.read_bytes(1):
+        raise _BreakError("is damaged")

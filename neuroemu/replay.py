@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 from neuroemu.difference import Comparison, Difference, compare
 from neuroemu.engines import Engine, run
@@ -50,22 +51,7 @@ def replay(
             "any with any_image=True (--any-image)"
         )
     events = stimulus_of(source, image)
-    again = run(
-        image,
-        events,
-        engine=engine,
-        seed=header.seed,
-        plastic=header.plastic,
-        commit_every=header.commit_every,
-        workers=workers,
-        progress=progress,
-    )
-    stated = header_of(
-        image,
-        events,
-        seed=header.seed,
-        plastic=header.plastic,
-        commit_every=header.commit_every,
-        ticks=again.ticks,
-    )
+    learning: dict[str, Any] = {"seed": header.seed, "plastic": header.plastic, "commit_every": header.commit_every}
+    again = run(image, events, engine=engine, workers=workers, progress=progress, **learning)
+    stated = header_of(image, events, ticks=again.ticks, **learning)
     return Replay(again, compare(source, RunPackets(stated, image, events, again.spikes)))

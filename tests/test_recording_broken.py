@@ -66,7 +66,8 @@ def test_a_cut_recording_is_read_up_to_the_break_wherever_it_is_cut(
     assert read_error(path) is None
     path.write_bytes(content + b"\0")
     assert read_error(path) == (
-        f"{path}: the recording is damaged after 35 packets; record the run again, or read what is there with strict=False"
+        f"{path}: the recording is damaged after 35 packets, in presentation 0, tick 8; record the run again, or read what is there "
+        "with strict=False"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,17 +14,14 @@ import numpy as np
 import pytest
 from cases import CASES, Rng, spikes
 from fails import fails
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from recordings import HEADER, changed_threshold, drawn, record, rows, whole, written
 
 import neuroemu as ne
 from neuroemu.engines import ENGINES
 from neuroemu.packets import sends
-from neuroemu.recording import (
-    BLOCK,
-    NOWHERE,
-    Place,
-    write_recording,
-)
+from neuroemu.recording import BLOCK, NOWHERE, PACKET, Packets, Place, write_recording
 
 
 # ---- engines and replay
@@ -152,7 +150,40 @@ def test_what_a_replay_refuses(tmp_path: Path) -> None:
         ne.replay(tmp_path / "late.aer", changed_threshold(3, 4))
 
 
+@st.composite
+def host_packets(draw: st.DrawFn) -> Packets:
+    """Packets of any kind from any neuron of the graded case, sorted."""
+    columns = st.tuples(
+        st.integers(0, 4),
+        st.integers(0, 16),
+        st.integers(0, 5),
+        st.integers(0, 15),
+        st.sampled_from([0, 1, NOWHERE]),
+        st.integers(-5, 5) | st.integers(-(1 << 31), (1 << 31) - 1),
+    )
+    return np.array(sorted(draw(st.lists(columns, max_size=40))), PACKET)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(host_packets())
+def test_a_replay_of_any_packets_is_a_run_or_an_error(tmp_path: Path, found: Packets) -> None:
+    case, image = drawn("graded")
+    if not (tmp_path / "x.aer").exists():
+        record(case, image, "python", tmp_path / "x.aer")
+    with write_recording(tmp_path / "y.aer", ne.open_recording(tmp_path / "x.aer").header) as writer:
+        writer.append(found)
+    with suppress(ne.NeuroemuError):
+        again = ne.replay(tmp_path / "y.aer", image, engine="python")
+        assert again.difference is not None  # what the neurons sent is missing
+
+
 # ---- comparing
+def test_a_recording_is_equal_to_itself(tmp_path: Path) -> None:
+    source = ne.open_recording(written(tmp_path / "x.aer", 3 * BLOCK + 1))
+    found = ne.compare_recordings(source, source)
+    assert (found.difference, found.packets) == (None, 3 * BLOCK + 1)
+
+
 def test_compare_names_packet_source_core_and_both_sides(tmp_path: Path) -> None:
     case, image = drawn("layered")
     record(case, image, "python", tmp_path / "a.aer")
