@@ -23,7 +23,8 @@ from recordings import HEADER, changed_threshold, drawn, record, rows, whole, wr
 
 import neuroemu as ne
 from neuroemu import packets as packets_module
-from neuroemu.engines import event
+from neuroemu.aer import Address, KeyLayout
+from neuroemu.isa import CHANNELS
 from neuroemu.packets import sends
 from neuroemu.recording import (
     BLOCK,
@@ -57,26 +58,29 @@ def test_a_recording_holds_what_neurons_and_the_host_sent(name: str, tmp_path: P
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_keys_are_those_that_travel(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The event engine encodes the key of every packet itself, and its routers go by it."""
+def test_keys_are_those_the_routing_tables_give(name: str, tmp_path: Path) -> None:
+    """Encoded here field by field, for one send after the other, as the engine whose packets travel counts them."""
     case, image = drawn(name, 1)
-    travelled: Counter[tuple[str, int, int]] = Counter()
-    travel = event._Chip.travel
-
-    def watched(chip: event._Chip, flying: event._Flying) -> event.Process:
-        travelled[flying.owner, flying.packet.key, flying.packet.payload] += 1
-        return travel(chip, flying)
-
-    monkeypatch.setattr(event._Chip, "travel", watched)
-    record(case, image, "event", tmp_path / "x.aer")
+    run = record(case, image, "event", tmp_path / "x.aer")
     source = ne.open_recording(tmp_path / "x.aer")
-    recorded = Counter(
-        (source.header.name(int(p["source"])).split("[")[0], int(p["key"]), int(p["payload"]))
-        for p in whole(source)
-        if p["channel"] != 5 and p["key"] != NOWHERE
-    )
-    assert recorded == travelled
-    assert sum(recorded.values()) > 0
+    layout, expected = KeyLayout.of(source.header.key), Counter[tuple[int, int, int]]()
+    names = {number: channel for channel, number in CHANNELS.items()}
+    for packet in (packet for block in sends(source) for packet in block if packet["channel"] < 5):
+        sender, channel = int(packet["source"]), names[int(packet["channel"])]
+        number, population = next((k, p) for k, p in enumerate(image.populations) if sender < p.id0 + p.n)
+        indptr, axons = image.routing.entries.get(
+            (number, channel), (np.zeros(population.n + 1, int), np.zeros(0, int))
+        )
+        neuron = sender - population.id0
+        for axon in axons[indptr[neuron] : indptr[neuron + 1]]:
+            core, index = int(image.routing.axon_core[axon]), int(image.routing.axon_index[axon])
+            address = Address(int(packet["channel"]), 0, core, index)
+            expected[sender, layout.encode(address), int(packet["payload"])] += 1
+    found = whole(source)
+    travelled = found[(found["channel"] < 5) & (found["key"] != NOWHERE)]
+    assert Counter(zip(*(travelled[field].tolist() for field in ("source", "key", "payload")), strict=True)) == expected
+    told = np.count_nonzero(found["channel"] == 5)
+    assert len(travelled) + told == run.counts["packet"] + run.counts["host_packet"] > 0
 
 
 def test_a_packet_to_several_cores_is_a_row_for_each(tmp_path: Path) -> None:
