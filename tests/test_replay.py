@@ -267,7 +267,7 @@ def test_record_replay_and_diff_on_the_command_line(tmp_path: Path) -> None:
     inputs = ("--input", "x.npy", "--engine", "python", "--record")
     assert run("run", "net.image", *inputs, "a.aer", "-o", "run_a")[0] == 0
     assert run("run", "other.image", *inputs, "b.aer", "-o", "run_b")[0] == 0
-    n = len(whole(ne.open_recording(tmp_path / "a.aer")))
+    n = ne.compare_recordings(*[ne.open_recording(tmp_path / "a.aer")] * 2).packets
     code, text = run("replay", "a.aer", "net.image", "--engine", "event", "-o", "again")
     assert code == 0
     assert text.endswith(f"equal to the recording: {n} packets\n")
@@ -280,8 +280,12 @@ def test_record_replay_and_diff_on_the_command_line(tmp_path: Path) -> None:
     assert text == f"{expected.difference.text}\n"
     code, text = run("diff", "a.aer", "b.aer", "--json")
     found = msgspec.json.decode(text)
-    assert code == 1
-    assert (found["equal"], found["difference"], found["same_image"]) == (False, expected.difference.text, False)
+    assert (code, found["equal"], found["difference"], found["same_image"]) == (
+        1,
+        False,
+        expected.difference.text,
+        False,
+    )
     assert found["packet"]["first"] == expected.difference.first
     code, text = run("replay", "a.aer", "other.image", "--engine", "python")
     assert code == 2
@@ -291,7 +295,6 @@ def test_record_replay_and_diff_on_the_command_line(tmp_path: Path) -> None:
     )
     code, text = run("replay", "a.aer", "other.image", "--engine", "python", "--any-image", "--json")
     assert (code, msgspec.json.decode(text)["equal"]) == (1, False)
-    assert run("diff", "run_a", "again")[0] == 0
     wrong = "neuroemu: a.aer: is a file, run_a is not; compare two recordings, or the folders of two runs"
     assert run("diff", "run_a", "a.aer") == (2, f"{wrong}\n")
 
