@@ -25,6 +25,7 @@ from neuroemu.datasheet import (
     Figure,
     KeyFields,
     Mesh,
+    Noc,
     Power,
     Programs,
     Range,
@@ -39,7 +40,7 @@ EXAMPLE = DOCS / "examples" / "mychip.toml"
 PARTS = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 
-@pytest.mark.parametrize("table", [Core, Energy, Figure, KeyFields, Mesh, Power, Programs, Range, Register, Time])
+@pytest.mark.parametrize("table", [Core, Energy, Figure, KeyFields, Mesh, Noc, Power, Programs, Range, Register, Time])
 def test_every_key_is_listed(table: type[msgspec.Struct]) -> None:
     words = set(re.findall(r"\w+", PAGE))
     assert set(table.__struct_fields__) <= words

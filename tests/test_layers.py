@@ -9,12 +9,25 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "neuroemu"
 LAYERS = (
-    ("errors", "isa", "aer", "shelf", "files"),
+    ("errors", "isa", "aer", "shelf", "files", "recording"),
     ("datasheet", "chip", "grammar", "language", "reader", "interval", "evaluate", "check", "program"),
     ("network", "stimulus", "align", "discrete", "reference", "linear"),
-    ("quantize", "place", "route", "image", "bounds", "reach", "compiler", "timing", "run", "machine", "tally"),
+    (
+        "quantize",
+        "place",
+        "route",
+        "image",
+        "bounds",
+        "reach",
+        "compiler",
+        "timing",
+        "run",
+        "machine",
+        "tally",
+        "packets",
+    ),
     ("engines",),
-    ("report_time", "report", "facts", "explain"),
+    ("report_time", "report", "facts", "difference", "replay", "aedat", "explain"),
     ("convolution", "graph", "nir", "formats", "screen", "recorded", "ticks", "match", "commands", "cli"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -23,6 +36,7 @@ ONLY_IN = {
     "numba": {"engines/cpu.py", "engines/noc_kernel.py"},
     "nir": {"nir.py", "graph.py"},
     "click": {"cli.py", "commands/"},
+    "msgpack": {"recording.py"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)
 

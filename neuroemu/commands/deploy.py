@@ -1,4 +1,4 @@
-"""From a NIR file to joules: demo, compile, run, report, diff, deploy."""
+"""From a NIR file to joules: demo, compile, run, report, deploy."""
 
 from __future__ import annotations
 
@@ -87,21 +87,6 @@ def report_(run: str, prices: str | None, as_json: bool) -> None:
     """Price a run: events, energy by provenance, time bound."""
     costs = price(ne.load_run(run), prices=ne.load_chip(prices) if prices else None, accuracy=ne.stored_accuracy(run))
     Screen(as_json).result(costs.as_dict(), *costs.renderables())
-
-
-@click.command()
-@click.argument("run_a")
-@click.argument("run_b")
-@as_json
-def diff(run_a: str, run_b: str, as_json: bool) -> None:
-    """Compare two runs bit for bit and name the first difference; exit code 1 if there is one."""
-    first, second = ne.load_run(run_a), ne.load_run(run_b)
-    difference = first.differs(second)
-    same = f"equal: {len(first.spikes)} packets, all counts and registers"
-    Screen(as_json).result(
-        {"equal": difference is None, "difference": difference, "packets": len(first.spikes)}, difference or same
-    )
-    sys.exit(0 if difference is None else 1)
 
 
 @click.command()

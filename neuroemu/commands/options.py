@@ -77,6 +77,7 @@ def running(command: Command) -> Command:
                 help="Time every tick on the network-on-chip [event engine only].",
             ),
             click.option("--workers", type=int, help="Threads of engine cpu [one a processor]."),
+            click.option("--record", help="Also write every packet to this file (.aer), for diff and replay."),
         )
     ):
         command = option(command)

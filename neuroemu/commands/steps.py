@@ -12,7 +12,7 @@ from neuroemu.network import Network
 from neuroemu.run import Run
 from neuroemu.screen import Screen
 
-RUNNING = ("engine", "seed", "workers", "timing")
+RUNNING = ("engine", "seed", "workers", "timing", "record")
 """Options that ``ne.run`` takes as they are."""
 
 
