@@ -14,6 +14,8 @@ from neuroemu.language import Function, Program
 CONSTANT, POST, PRE, SYNAPSE, INPUT = range(5)
 """What indexes an argument's container: nothing, the neuron, the axon, the synapse, or the name of an input."""
 
+Tap = Callable[[str, int, tuple[int, int, int], int, int], None]
+"""Told of a write: register, axis, (neuron, axon, synapse), the value before and after."""
 _AXIS = {"neuron": POST, "post": POST, "axon": PRE, "synapse": SYNAPSE}
 
 
@@ -43,7 +45,7 @@ class Registers:
 class Bound:
     """One hook, ready to be called for a neuron, an axon or a synapse.
 
-    ``saturations[register][index]`` counts results that did not fit.
+    ``saturations[register][index]`` counts results that did not fit. ``taps`` are told of every register that is written.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Bound:
         kinds = {argument.name: argument.kind for argument in function.arguments}
         self.sinks = [(name, *self._sink(name, kinds.get(name))) for name in function.returns]
         self.saturations: dict[str, Counter[int]] = {}
+        self.taps: list[Tap] = []
 
     def _source(self, name: str, kind: str, params: Params) -> tuple[int, Any]:
         if kind in ("input", "key", "port"):
@@ -108,5 +111,7 @@ class Bound:
             if registers is None:
                 sent[name] = stored
             else:
+                for tap in self.taps:
+                    tap(name, axis, index, registers.values[name][index[axis - 1]], stored)
                 registers.values[name][index[axis - 1]] = stored
         return sent
