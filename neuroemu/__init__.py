@@ -48,6 +48,7 @@ from neuroemu.program import load_program
 from neuroemu.reference import Reference, simulate
 from neuroemu.report import Report, report
 from neuroemu.run import Counts, Run, Spikes, load_run, stored_accuracy
+from neuroemu.session import Session
 from neuroemu.stimulus import Stimulus, stimulus
 
 __version__ = "0.1.0"
@@ -80,6 +81,7 @@ __all__ = [
     "Report",
     "Run",
     "RunError",
+    "Session",
     "Sparse",
     "Spikes",
     "Stimulus",

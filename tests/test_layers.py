@@ -14,7 +14,7 @@ LAYERS = (
     ("network", "stimulus", "align", "discrete", "reference", "linear"),
     ("quantize", "place", "route", "image", "bounds", "compiler", "run", "machine", "tally"),
     ("engines",),
-    ("report", "facts"),
+    ("report", "facts", "inside", "condition", "follow", "session"),
     ("convolution", "graph", "nir", "formats", "screen", "commands", "cli"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -22,7 +22,7 @@ ONLY_IN = {
     "simpy": {"engines/event.py", "engines/noc_event.py"},
     "numba": {"engines/cpu.py", "engines/noc_kernel.py"},
     "nir": {"nir.py", "graph.py"},
-    "click": {"cli.py", "commands/options.py", "commands/deploy.py", "commands/look.py"},
+    "click": {"cli.py", "commands/options.py", "commands/deploy.py", "commands/look.py", "commands/step.py"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)
 
