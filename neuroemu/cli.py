@@ -8,6 +8,7 @@ import click
 
 from neuroemu.commands.deploy import compile_, demo, deploy, diff, report_, run_
 from neuroemu.commands.look import chips, firmware
+from neuroemu.commands.step import step
 from neuroemu.errors import CapacityError, FirmwareError, NeuroemuError, UnsupportedError
 from neuroemu.screen import Screen
 
@@ -21,7 +22,7 @@ def cli() -> None:
     """Emulate digital neuromorphic chips: does a network fit, does it still work, what does it cost."""
 
 
-for command in (demo, chips, firmware, compile_, run_, report_, diff, deploy):
+for command in (demo, chips, firmware, compile_, run_, report_, diff, deploy, step):
     cli.add_command(command)
 
 

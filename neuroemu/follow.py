@@ -14,6 +14,9 @@ from neuroemu.image import HOST, Image
 from neuroemu.inside import Inside
 from neuroemu.isa import CHANNELS
 
+MOST = 16
+"""Synapses of a packet named in text."""
+
 
 # ---- a synapse
 @dataclass(frozen=True)
@@ -209,11 +212,12 @@ class Journey:
             for s in leg.served:
                 late = f" (delay {s.delay})" if s.delay else ""
                 fed = ", ".join(f"{port} += {mode}" for port, mode in s.ports) or "no port"
-                ends = ", ".join(f"[{i}] {w}" for i, w in zip(s.targets, s.weights, strict=True))
+                name = self.post[s.projection]
+                pairs = list(zip(s.targets, s.weights, strict=True))
+                ends = ", ".join(f"{name}[{i}] w={w}" for i, w in pairs[:MOST])
+                ends += f", … {len(pairs)} in all" if len(pairs) > MOST else ""
                 hooks = f"; hooks {', '.join(s.hooks)}" if s.hooks else ""
-                lines.append(
-                    f"    due in tick {s.due}{late}: {s.projection} to {self.post[s.projection]} {ends}; {fed}{hooks}"
-                )
+                lines.append(f"    due in tick {s.due}{late}: {s.projection} to {ends}; {fed}{hooks}")
         return "\n".join(lines if self.legs else [*lines, "  no core has synapses for it"])
 
 
