@@ -57,7 +57,7 @@ def condition(text: str, inside: Inside, names: Mapping[str, Cell]) -> Condition
 
     Raises RunError or UnknownNameError with the condition and the column in it.
     """
-    stripped = text.strip()
+    stripped = " ".join(text.split())
     if found := re.fullmatch(r"saturation\s+in\s+(.+)", stripped, re.DOTALL):
         return _saturation(stripped, found[1], inside)
     changing = re.fullmatch(r"(.*\S)\s+changes", stripped, re.DOTALL)
@@ -77,7 +77,8 @@ def condition(text: str, inside: Inside, names: Mapping[str, Cell]) -> Condition
 
 def expression(text: str, inside: Inside, names: Mapping[str, Cell]) -> Cell:
     """Read an expression alone; calling the result gives its value now. Raises RunError, UnknownNameError."""
-    return Reader(text.strip(), inside, names).read(text.strip())
+    text = " ".join(text.split())
+    return Reader(text, inside, names).read(text)
 
 
 class _Change:
@@ -168,11 +169,10 @@ class Reader:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of odd escapes and of 5and: they are refused or mean what they say
                 return ast.parse(source, mode="eval").body
-        except SyntaxError as error:
+        except (SyntaxError, ValueError) as error:
             odd = '; put a name that is no Python name in quotes, as "in".v[0]'
-            raise _at(self.text, max(error.offset or 1, 1) - 1, RunError(f"not understood; {HINT}{odd}")) from None
-        except ValueError:
-            raise _at(self.text, 0, RunError(f"not understood; {HINT}")) from None
+            column = (getattr(error, "offset", None) or len(self.text) + 1) - 1
+            raise _at(self.text, column, RunError(f"not understood; {HINT}{odd}")) from None
 
     def value(self, node: ast.expr) -> Cell:
         if isinstance(node, ast.BoolOp):
