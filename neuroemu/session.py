@@ -294,12 +294,14 @@ class Session:
 
     def value(self, text: str) -> int:
         """The value of an expression now, as ``out.v[3]`` or ``max(out.v)``. Raises RunError, UnknownNameError."""
-        return int(expression(text, self.inside, self._names())())
+        return int(expression(text, self.inside, self.names)())
 
     def _condition(self, text: str) -> Condition:
-        return condition(text, self.inside, self._names())
+        return condition(text, self.inside, self.names)
 
-    def _names(self) -> dict[str, Cell]:
+    @property
+    def names(self) -> dict[str, Cell]:
+        """What conditions may use besides registers: the presentation, its last tick, that tick's phase."""
         return {"tick": lambda: self.tick - 1, "presentation": lambda: self._number, "phase": lambda: self.phase}
 
     # ---- what is inside

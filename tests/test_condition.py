@@ -97,7 +97,7 @@ BAD = [
     ("error of out[1]", "'error of out[1]', column 1: 'out' sends no error; it sends spike"),
     ("weight of p[1, 9] > 2", "'p.weight[1, 9] > 2', column 1: population 'out' has no neuron 9; its neurons are 0..5"),
     ("saturation in out.x", "'saturation in out.x', column 15: no register of 'out' that can saturate named 'x'; there are: v, drive"),
-    ("saturation in ou", "'saturation in ou', column 15: no population or projection named 'ou'; did you mean 'out'? there are: in, out, p"),
+    ("saturation in q", "'saturation in q', column 15: no population or projection named 'q'; there are: in, out, p"),
     ("1 + " * 100 + "1", "a condition of 401 characters; 300 are the most"),
 ]  # fmt: skip
 

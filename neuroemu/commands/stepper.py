@@ -191,7 +191,7 @@ class Stepper:
                 values = self.session.register(owner, register)
                 text = np.array2string(values, threshold=10 * MOST, max_line_width=110)
                 return Answer({what: values.tolist()}, (escape(f"{what}: {text}"),))
-        elif what.isidentifier():
+        elif what.isidentifier() and what not in self.session.names:
             raise unknown("population or projection", what, [*inside.populations, *inside.projections])
         value = self.session.value(what)
         return Answer({what: value}, (escape(f"{what}: {value}"),))
