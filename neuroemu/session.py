@@ -128,20 +128,18 @@ class Session:
             raise RunError(
                 f"the stimulus has presentations 0..{stimulus.n - 1}, not {presentation}; choose one of these"
             )
-        if self.running and self.tick == 0 and not self._injected:
-            self._job, self._begun = None, self._begun - 1
-        self._start(stimulus, presentation, checked=True)
+        self._start(stimulus, presentation, checked=True, instead=self.tick == 0 and not self._injected)
 
-    def _start(self, stimulus: Stimulus, presentation: int, *, checked: bool) -> None:
-        if self.running:
+    def _start(self, stimulus: Stimulus, presentation: int, *, checked: bool, instead: bool = False) -> None:
+        if self.running and not instead:
             raise RunError(
                 f"presentation {self._number} is running, {self.tick} of {self.ticks} ticks done; end it before another begins"
             )
         job = Job(self.image, stimulus, self.seed, self.plastic, 1, 1, silent)
         if checked:
             check(job)
+        self._begun += 0 if self.running else 1
         self._job, self._number = job, stimulus.first + presentation
-        self._begun += 1
         self._sends, self._injected = [], {}
         self._whole.begin(job, presentation)
         self._look("begin")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from cases import CASES, Case
 from fails import fails
-from insides import drawn, line, online
+from insides import drawn, line, narrow, online
 
 import neuroemu as ne
 
@@ -80,6 +82,21 @@ def test_a_session_begun_and_injected_is_the_same_as_loaded() -> None:
     assert run.counts.differs(session.counts) is None
 
 
+def test_counts_asked_for_twice_count_saturations_once(tmp_path: Path) -> None:
+    image, inputs = narrow(tmp_path), np.array([[1, 0], [1, 1]] * 6)
+    session = ne.Session(image, plastic=True)
+    session.load(inputs)
+    while session.tick < session.ticks:
+        session.step()
+        before = session.counts
+        assert session.counts == before
+    session.end()
+    session.commit()
+    run = ne.run(image, inputs, engine="python", plastic=True)
+    assert set(run.counts.by_owner("saturation")) == {"h.v", "p.x", "p.left"}
+    assert run.counts.differs(session.counts) is None
+
+
 def test_where_it_is() -> None:
     case, image = drawn("graded")
     session = ne.Session(image, plastic=True)
@@ -95,6 +112,11 @@ def test_where_it_is() -> None:
     session.load(case.stimulus(), 0)
     session.load(case.stimulus(), 2)
     assert session.presentation == 2
+    with pytest.raises(ne.StimulusError):
+        session.load(case.inputs)  # no values: what was loaded stays
+    assert (session.running, session.presentation) == (True, 2)
+    session.go()
+    assert set(session.spikes.presentation.tolist()) == {0, 1}
 
 
 def test_packets_wait_at_their_core_until_they_are_due() -> None:

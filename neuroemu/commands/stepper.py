@@ -209,7 +209,7 @@ class Stepper:
             text += _cut([f"{name}: {level}", *heads, *chosen][len(heads) == 1 :], rows)
         return Answer(
             {name: {register: array.tolist() for register, array in arrays.items()}},
-            tuple(text or [f"{name} has no registers"]),
+            tuple(text or [escape(f"{name} has no registers")]),
         )
 
     def places(self, name: str, level: str) -> tuple[list[str], list[tuple[int, list[Any]]]]:
