@@ -8,8 +8,11 @@ run = ne.run(image, spikes)
 print(ne.report(run))
 """
 
+from neuroemu.aedat import to_aedat2
 from neuroemu.chip import Chip, load_chip
 from neuroemu.compiler import compile  # noqa: A004
+from neuroemu.difference import Comparison, Difference
+from neuroemu.difference import compare as compare_recordings
 from neuroemu.engines import run
 from neuroemu.errors import (
     CapacityError,
@@ -24,9 +27,11 @@ from neuroemu.errors import (
     UnknownNameError,
     UnsupportedError,
 )
+from neuroemu.explain import Explanation, explain
 from neuroemu.facts import check_file, chip_facts
 from neuroemu.formats import demo_data
 from neuroemu.image import Image, load_image
+from neuroemu.match import Match, match
 from neuroemu.network import (
     IF,
     LI,
@@ -45,7 +50,9 @@ from neuroemu.network import (
 )
 from neuroemu.nir import read_nir, write_nir
 from neuroemu.program import load_program
+from neuroemu.recording import Recording, open_recording
 from neuroemu.reference import Reference, simulate
+from neuroemu.replay import Replay, replay
 from neuroemu.report import Report, report
 from neuroemu.run import Counts, Run, Spikes, load_run, stored_accuracy
 from neuroemu.session import Session
@@ -56,12 +63,15 @@ __version__ = "0.1.0"
 __all__ = [
     "CapacityError",
     "Chip",
+    "Comparison",
     "ConventionWarning",
     "Conventions",
     "Counts",
     "CubaLI",
     "CubaLIF",
     "DatasheetError",
+    "Difference",
+    "Explanation",
     "FileError",
     "Firmware",
     "FirmwareError",
@@ -70,6 +80,7 @@ __all__ = [
     "Image",
     "LI",
     "LIF",
+    "Match",
     "Modulator",
     "Network",
     "NetworkError",
@@ -77,7 +88,9 @@ __all__ = [
     "Phase",
     "Population",
     "Projection",
+    "Recording",
     "Reference",
+    "Replay",
     "Report",
     "Run",
     "RunError",
@@ -90,17 +103,23 @@ __all__ = [
     "UnsupportedError",
     "check_file",
     "chip_facts",
+    "compare_recordings",
     "compile",
     "demo_data",
+    "explain",
     "load_chip",
     "load_image",
     "load_program",
     "load_run",
+    "match",
+    "open_recording",
     "read_nir",
+    "replay",
     "report",
     "run",
     "simulate",
     "stimulus",
     "stored_accuracy",
+    "to_aedat2",
     "write_nir",
 ]

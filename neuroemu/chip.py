@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from neuroemu.aer import PAYLOAD_BITS
 from neuroemu.datasheet import (
     ENERGY_UNITS,
     EVENTS,
@@ -32,9 +33,11 @@ from neuroemu.isa import Bits
 from neuroemu.shelf import find_chip, read_text
 
 LIMITS = (
-    "neurons", "axons_in", "axons_out", "synapse_words", "word_bits", "delay", "payload", "weight_shift", "shared_kernels",
+    "neurons", "axons_in", "axons_out", "synapse_words", "word_bits", "delay", "payload", "targets", "axon_kinds", "weight_shift",
+    "shared_kernels",
 )  # fmt: skip
-_MUST_BE_POSITIVE = ("hop_x", "hop_y", "flit", "packet")
+DEPTHS = ("fifo", "inject_fifo", "eject_fifo", "flits_spike", "flits_payload")
+_MUST_BE_POSITIVE = ("hop_x", "hop_y", "flit", "eject_flit", "packet")
 DEFAULT_WORD_BITS = 64
 _LARGEST = Decimal(10**18)
 
@@ -103,6 +106,13 @@ class Chip:
         """Whether a core stores the kernel of a convolution once, whatever the number of synapses that use it."""
         return bool(self.limit("shared_kernels"))
 
+    @property
+    def weight_range(self) -> tuple[int, int]:
+        """The least and the largest weight a synapse stores."""
+        weight = self.sheet.core.registers["weight"]
+        half = 1 << (weight.bits - 1)
+        return (-half if weight.min is None else weight.min, half - 1 if weight.max is None else weight.max)
+
     def energy_fj(self, event: str) -> int | None:
         """Femtojoules of one event; None where the datasheet is silent or says it is included elsewhere."""
         return _scaled(getattr(self.sheet.energy, event), ENERGY_UNITS)
@@ -110,6 +120,15 @@ class Chip:
     def time_ps(self, unit: str) -> int | None:
         """Picoseconds, by key of ``[time]``; None where the datasheet is silent."""
         return _scaled(getattr(self.sheet.time, unit), TIME_UNITS)
+
+    def stated_time(self, unit: str) -> bool:
+        """Whether the datasheet says anything of a unit's time: a value, that another figure includes it, or that there is none."""
+        return getattr(self.sheet.time, unit) is not None
+
+    def noc(self, key: str) -> int | None:
+        """A depth of ``[noc]``; None where the datasheet is silent."""
+        figure: Figure | None = getattr(self.sheet.noc, key)
+        return None if figure is None or figure.value is None else int(figure.value)
 
     def barrier_ps(self, n_tiles: int) -> int | None:
         """Picoseconds of a barrier over that many tiles: published points, linear between two, rounded up; unknown beyond."""
@@ -196,10 +215,14 @@ class _Checks:
             self.figure(f"energy.{key}", getattr(sheet.energy, key), ENERGY_UNITS)
         for key in Time.__struct_fields__:
             self.figure(f"time.{key}", getattr(sheet.time, key), TIME_UNITS)
+        for key in DEPTHS:
+            self.figure(f"noc.{key}", getattr(sheet.noc, key), None)
         self.figure("power.static", sheet.power.static, POWER_UNITS)
         for table, entries in (("registers", core.registers), ("parameters", core.parameters)):
             for key, entry in entries.items():
                 self.sourced(f"core.{table}.{key}", entry.source)
+        for key, register in core.registers.items():
+            self.stored(key, register)
         self.sourced("mesh", sheet.mesh.source)
         self.sourced("key", sheet.key.source)
         self.core(core.programs)
@@ -242,6 +265,23 @@ class _Checks:
         if counts != sorted(set(counts)):
             raise DatasheetError(f"{self.path}: {place}: points are not in ascending order of their count; sort them")
 
+    def stored(self, key: str, register: Register) -> None:
+        """A stated range of stored values is the weight's, and within its bits."""
+        half = 1 << (register.bits - 1)
+        low, high = (
+            default if stated is None else stated
+            for stated, default in ((register.min, -half), (register.max, half - 1))
+        )
+        if (low, high) != (-half, half - 1) and key != "weight":
+            raise DatasheetError(
+                f"{self.path}: core.registers.{key}: min and max are for weight only; state the bits of a register"
+            )
+        if not -half <= low <= high < half:
+            raise DatasheetError(
+                f"{self.path}: core.registers.{key}: {low}..{high} is not a range within {register.bits} bits, "
+                f"{-half}..{half - 1}; state more bits, or a smaller range"
+            )
+
     def value(self, place: str, value: Decimal, unit: str, units: dict[str, int] | None) -> None:
         if not value.is_finite() or value < 0:
             raise DatasheetError(
@@ -252,6 +292,8 @@ class _Checks:
         if units is None:
             if value != value.to_integral_value():
                 raise DatasheetError(f"{self.path}: {place}: {value} is not a whole number; a capacity is an integer")
+            if value < 1 and place.startswith("noc."):
+                raise DatasheetError(f"{self.path}: {place}: 0; a packet takes a slot and a flit, state at least 1")
             return
         if unit not in units:
             raise DatasheetError(
@@ -279,6 +321,12 @@ class _Checks:
             raise DatasheetError(f"{self.path}: core.weight_shift: no value; state 0 if stored weights are not shifted")
         if programs.any == bool(programs.names):
             raise DatasheetError(f"{self.path}: core.programs: state either any = true or the names of the programs")
+        payload = core.payload.value if core.payload else None
+        if payload is not None and not 2 <= payload <= PAYLOAD_BITS:
+            raise DatasheetError(
+                f"{self.path}: core.payload: {payload} bits; a packet carries 2 to {PAYLOAD_BITS}, signed: leave the key out if "
+                "the chip has no graded payload"
+            )
         self.sourced("core.programs", programs.source)
         for key, entry in core.parameters.items():
             if entry.min > entry.max:
@@ -293,7 +341,12 @@ class _Checks:
             raise DatasheetError(f"{self.path}: key: fields take {total} bits, a key has 32; shorten one")
         if key.channel < 3:
             raise DatasheetError(f"{self.path}: key.channel: {key.channel} bits hold fewer than the 6 channels; use 3")
-        cores = mesh.width * mesh.height * mesh.cores_per_tile
+        host, tiles = self.sheet.noc.host_tile, mesh.width * mesh.height
+        if host >= tiles:
+            raise DatasheetError(
+                f"{self.path}: noc.host_tile: {host}, the mesh has tiles 0..{tiles - 1}; name one of them"
+            )
+        cores = tiles * mesh.cores_per_tile
         if cores > 1 << key.core:
             need = math.ceil(math.log2(cores))
             raise DatasheetError(

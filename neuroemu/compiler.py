@@ -276,6 +276,12 @@ class _Compiler:
                     f"projection '{name}': program '{source.rule}' has no hook of axons or synapses; give a rule program"
                 )
             program = source.rule
+            rules = self.chip.sheet.core.programs.rules
+            if rules is not None and program not in rules:
+                raise UnsupportedError(
+                    f"projection '{name}': rule '{program}' is not in {self.chip.name}, which runs the rules: {', '.join(rules) or 'none'} "
+                    f"({self.chip.sheet.core.programs.source}); take the rule away, or choose a chip that learns, such as generic45"
+                )
             self.posts(name, rule, post)
             widths = check_program(rule, self.chip, posts=self.widths[post.name]).widths
             given = {key: integers(value, f"projection '{name}': {key}") for key, value in source.params.items()}

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 Basis = Literal["silicon", "simulated", "derived", "estimated", "fit"]
 BASES: tuple[Basis, ...] = ("silicon", "simulated", "derived", "estimated", "fit")
 Count = Annotated[int, Meta(ge=1)]
+Index = Annotated[int, Meta(ge=0)]
 BitCount = Annotated[int, Meta(ge=0, le=32)]
 
 ENERGY_UNITS = {"fJ": 1, "pJ": 1000, "nJ": 1000_000, "uJ": 1000_000_000}
@@ -46,6 +47,9 @@ class Register(Struct, frozen=True, forbid_unknown_fields=True):
     basis: Basis
     source: str
     note: str = ""
+    min: int | None = None
+    """For ``weight``: the least value the silicon stores, where it is more than the bits hold (magnitudes, single bits)."""
+    max: int | None = None
 
 
 class Range(Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +69,8 @@ class Programs(Struct, frozen=True, forbid_unknown_fields=True):
     any: bool = False
     names: list[str] = []
     switches: dict[str, int] = {}
+    rules: list[str] | None = None
+    """Rule programs the silicon runs; absent: any that fits its registers."""
     basis: Basis | None = None
     source: str = ""
     note: str = ""
@@ -91,6 +97,10 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     """Bits of a graded payload; absent means no source states one."""
     shared_kernels: Figure | None = None
     """1 if a core stores a convolution's kernel once; absent means that every synapse takes its own memory."""
+    targets: Figure | None = None
+    """Routing entries of one neuron: the cores its packets go to."""
+    axon_kinds: Figure | None = None
+    """Different pairs of ports and delay among the synapses of one axon."""
 
 
 class Mesh(Struct, frozen=True, forbid_unknown_fields=True):
@@ -158,6 +168,8 @@ class Time(Struct, frozen=True, forbid_unknown_fields=True):
     hop_y: Figure | None = None
     eject: Figure | None = None
     flit: Figure | None = None
+    eject_flit: Figure | None = None
+    credit: Figure | None = None
     axon_in: Figure | None = None
     synop: Figure | None = None
     soma_active: Figure | None = None
@@ -167,6 +179,20 @@ class Time(Struct, frozen=True, forbid_unknown_fields=True):
     host_packet: Figure | None = None
     rule_operation: Figure | None = None
     barrier: Figure | None = None
+
+
+class Noc(Struct, frozen=True, forbid_unknown_fields=True):
+    """The network-on-chip beyond its latencies: packets a FIFO holds, flits a packet takes, and where the host is attached."""
+
+    fifo: Figure | None = None
+    """Depth of a router's input from another router."""
+    inject_fifo: Figure | None = None
+    eject_fifo: Figure | None = None
+    flits_spike: Figure | None = None
+    """Flits of a packet of payload 1."""
+    flits_payload: Figure | None = None
+    """Flits of a packet that carries a payload."""
+    host_tile: Index = 0
 
 
 class Power(Struct, frozen=True, forbid_unknown_fields=True):
@@ -184,6 +210,7 @@ class Datasheet(Struct, frozen=True, forbid_unknown_fields=True):
     sources: dict[str, str]
     energy: Energy = Energy()
     time: Time = Time()
+    noc: Noc = Noc()
     power: Power = Power()
 
 

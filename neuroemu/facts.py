@@ -35,12 +35,14 @@ def chip_facts(chip: Chip) -> dict[str, Any]:
 
     figures("capacity of a core", sheet.core, LIMITS, "")
     tables["register"] = [
-        {"name": name, "value": f"{r.bits} bits, {r.overflow}s", "basis": r.basis, "source": r.source, "note": r.note}
+        {"name": name, "value": _register(name, chip), "basis": r.basis, "source": r.source, "note": r.note}
         for name, r in sheet.core.registers.items()
     ]
     programs = sheet.core.programs
     switches = "".join(f", {name}={value} only" for name, value in programs.switches.items())
     value = f"any{switches}" if programs.any else f"{', '.join(programs.names)}{switches}"
+    if programs.rules is not None:
+        value += f"; rules: {', '.join(programs.rules) or 'none'}"
     tables["neuron programs"] = [
         {
             "name": "programs",
@@ -71,6 +73,13 @@ def chip_facts(chip: Chip) -> dict[str, Any]:
         "unknown": unknown,
         "sources": dict(sheet.sources),
     }
+
+
+def _register(name: str, chip: Chip) -> str:
+    register = chip.sheet.core.registers[name]
+    low, high = chip.weight_range
+    stored = f", stores {low}..{high}" if register.min is not None or register.max is not None else ""
+    return f"{register.bits} bits, {register.overflow}s{stored}"
 
 
 def _figure(name: str, figure: Figure) -> dict[str, str]:
@@ -135,6 +144,11 @@ def check_file(path: str | os.PathLike[str], chip: Chip, switches: Mapping[str, 
         if program.is_neuron and not allowed.any and program.name not in allowed.names:
             raise UnsupportedError(
                 f"{path}: {chip.name} runs only the neuron programs {', '.join(allowed.names)} ({allowed.source}); "
+                "choose a chip that runs any, such as generic45"
+            )
+        if not program.is_neuron and allowed.rules is not None and program.name not in allowed.rules:
+            raise UnsupportedError(
+                f"{path}: {chip.name} runs only the rules: {', '.join(allowed.rules) or 'none'} ({allowed.source}); "
                 "choose a chip that runs any, such as generic45"
             )
         check_program(program, chip)  # whatever the switches

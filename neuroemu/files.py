@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,38 @@ def load_arrays(path: str | os.PathLike[str]) -> NDArray[Any] | dict[str, NDArra
     if not all(isinstance(array, np.ndarray) for array in arrays.values()):  # another zip's members come as bytes
         raise ValueError("no file of arrays")
     return arrays
+
+
+@contextmanager
+def stream_whole(path: Path) -> Iterator[Callable[[bytes], None]]:
+    """Give a function that writes the file's next bytes. The file takes its name when the block ends well, or leaves what was there.
+
+    For files too long to hold in memory. Raises FileError.
+    """
+    with _writing(path):
+        file = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)  # noqa: SIM115
+    temporary = Path(file.name)
+
+    def write(content: bytes) -> None:
+        with _writing(path):
+            file.write(content)
+
+    try:
+        yield write
+        with _writing(path):
+            file.flush()
+            os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+    finally:
+        with suppress(OSError):  # what a full disk could not take is thrown away anyhow
+            file.close()
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written ({error.strerror}); check the folder and its permissions") from None

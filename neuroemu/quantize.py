@@ -124,8 +124,8 @@ class _Quantizer:
     ) -> None:
         self.network, self.chip, self.verbatim, self.bias = network, chip, verbatim, bias
         self.step = 1 << (width.bits - bits)
-        self.levels = (1 << (bits - 1)) - 1
-        self.limits = (-(1 << (width.bits - 1)), (1 << (width.bits - 1)) - 1)
+        self.limits = chip.weight_range
+        self.levels = min((1 << (bits - 1)) - 1, self.limits[1] // self.step)
         self.unit = 1 << chip.weight_shift
         self.populations: dict[str, IntegerPopulation] = {}
         self.projections: dict[str, IntegerProjection] = {}
@@ -154,21 +154,22 @@ class _Quantizer:
     def verbatim_weights(self, name: str, incoming: Mapping[str, tuple[Ints, Ints, Floats, Ints]]) -> None:
         for label, (pre, post, weight, delay) in incoming.items():
             stored = integers(weight, f"projection '{label}' into '{name}', which takes register units: weight")
-            low, high = self.limits
-            if stored.size and (stored.min() < low or stored.max() > high):
-                bad = stored.min() if stored.min() < low else stored.max()
-                raise UnsupportedError(
-                    f"projection '{label}': weight {bad} is outside {low}..{high}, what {self.chip.name} stores "
-                    f"({self.chip.sheet.core.registers['weight'].source}); scale the weights down"
-                )
             self.store(label, pre, post, stored, delay)
 
-    def store(self, label: str, pre: Ints, post: Ints, weight: Ints, delay: Ints) -> None:
+    def store(self, label: str, pre: Ints, post: Ints, stored: Ints, delay: Ints) -> None:
+        """Keep a projection's synapses, if the chip can store their weights."""
+        low, high = self.limits
+        if stored.size and (stored.min() < low or stored.max() > high):
+            bad = stored.min() if stored.min() < low else stored.max()
+            raise UnsupportedError(
+                f"projection '{label}': weight {bad} is outside {low}..{high}, what {self.chip.name} stores "
+                f"({self.chip.sheet.core.registers['weight'].source}); scale the weights down"
+            )
         source = self.network.projection(label)
         kernel = kernel_entries(source)
         if kernel is not None:  # an entry that neurons of different gain use is stored once for each
-            kernel = np.unique(np.stack([kernel, weight]), axis=1, return_inverse=True)[1].ravel()
-        self.projections[label] = IntegerProjection(source, pre, post, weight, delay, kernel)
+            kernel = np.unique(np.stack([kernel, stored]), axis=1, return_inverse=True)[1].ravel()
+        self.projections[label] = IntegerProjection(source, pre, post, stored, delay, kernel)
 
     def float_population(self, population: Population, incoming: Mapping[str, tuple[Ints, Ints, Floats, Ints]]) -> None:
         model = discretize(population, self.network)
@@ -188,7 +189,6 @@ class _Quantizer:
             scale = self.scale(np.concatenate([*effective.values(), np.zeros(0)]), model.threshold)
             for label, (pre, post, _, delay) in incoming.items():
                 stored = np.rint(effective[label] * scale / (self.unit * self.step)).astype(np.int64) * self.step
-                stored = np.clip(stored, *self.limits)
                 self.store(label, pre, post, stored, delay)
         params = self.parameters(population, model, scale)
         self.populations[population.name] = IntegerPopulation(

@@ -18,7 +18,9 @@ from rich.table import Table
 
 from neuroemu.chip import Chip, parse_chip
 from neuroemu.datasheet import BASES, EVENTS, Figure
+from neuroemu.report_time import lines
 from neuroemu.run import Run
+from neuroemu.timing import Timing
 
 FJ = {"fJ": 1, "pJ": 10**3, "nJ": 10**6, "uJ": 10**9, "mJ": 10**12}
 PS = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12}
@@ -54,7 +56,8 @@ class Report:
     bound_ps: int | None
     """No run of these counts is faster: the busiest core's work and the barriers. None if the datasheet has no times."""
     bound_missing: tuple[str, ...]
-    time_ps: int | None
+    timing: Timing | None
+    """What the timing model found; None if it did not run, or the datasheet states no times."""
     static_nw: int | None
     static_basis: str
     activity: tuple[tuple[str, int, float, float], ...]
@@ -90,10 +93,16 @@ class Report:
 
     @property
     def static_fj(self) -> int | None:
-        """Static energy over the time bound, rounded to a femtojoule."""
-        if self.static_nw is None or self.bound_ps is None:
+        """Static energy over the modelled time, else over the bound, rounded to a femtojoule."""
+        ps = self.time_ps if self.time_ps is not None else self.bound_ps
+        if self.static_nw is None or ps is None:
             return None
-        return (self.static_nw * self.bound_ps + NW_PS_PER_FJ // 2) // NW_PS_PER_FJ
+        return (self.static_nw * ps + NW_PS_PER_FJ // 2) // NW_PS_PER_FJ
+
+    @property
+    def time_ps(self) -> int | None:
+        """The modelled time of the whole run."""
+        return None if self.timing is None else self.timing.time_ps
 
     def as_dict(self) -> dict[str, Any]:
         """The report for JSON."""
@@ -113,6 +122,7 @@ class Report:
             "time_bound_ps": self.bound_ps,
             "time_bound_missing": list(self.bound_missing),
             "time_ps": self.time_ps,
+            "timing": None if self.timing is None else self.timing.as_dict(),
             "rows": [vars(row) for row in self.rows],
             "activity": [
                 dict(zip(("population", "neurons", "spikes", "share"), a, strict=True)) for a in self.activity
@@ -136,6 +146,8 @@ class Report:
         yield f"{self.chip}: {self.n} inference{'s' if self.n != 1 else ''} of {self.ticks} ticks (engine {self.engine})"
         yield self._events()
         yield from self._totals()
+        if self.timing is not None:
+            yield from lines(self.timing)
         yield self._populations()
         yield self._cores()
         for register, n in self.saturations.items():
@@ -172,8 +184,9 @@ class Report:
         else:
             without = f", without {', '.join(self.bound_missing)}" if self.bound_missing else ""
             yield f"time per inference: at least {amount(self.bound_ps / self.n, PS)} (analytic bound{without})"
-        if self.time_ps is not None:
-            yield f"  simulated without contention: {amount(self.time_ps / self.n, PS)}"
+        if self.timing is not None:
+            least = "at least " if self.timing.unknown else ""
+            yield f"  on the network-on-chip's timing model: {least}{amount(self.timing.time_ps / self.n, PS)}"
         if self.static_fj is not None and self.static_nw is not None:
             yield (
                 f"static energy per inference: at least {amount(self.static_fj / self.n, FJ)} "
@@ -232,7 +245,7 @@ def report(run: Run, *, prices: Chip | None = None, accuracy: float | None = Non
         sources=dict(chip.sheet.sources),
         bound_ps=bound,
         bound_missing=missing,
-        time_ps=run.time_ps if prices is None else None,
+        timing=run.timing if prices is None and bound is not None else None,
         static_nw=chip.static_nw(),
         static_basis=f"{static.basis}, {static.source}" if static else "",
         activity=tuple(_activity(run)),

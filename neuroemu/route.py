@@ -37,6 +37,8 @@ def route(populations: Sequence[ImagePopulation], projections: Sequence[ImagePro
         entries[number, channel] = (indptr, np.searchsorted(codes, code(number, pairs)))
     routing = Routing(core, index, source, neuron, entries)
     _check(routing, populations, chip)
+    _check_targets(routing, populations, chip)
+    _check_kinds(populations, projections, chip)
     return routing
 
 
@@ -80,3 +82,42 @@ def _check(routing: Routing, populations: Sequence[ImagePopulation], chip: Chip)
             f"{chip.path}: core {core} with {names} needs {out[core]} routing entries, {chip.name} has {limit} axons out "
             f"({chip.source('axons_out')}); put fewer of these neurons on a core, or their targets on fewer cores"
         )
+
+
+def _check_targets(routing: Routing, populations: Sequence[ImagePopulation], chip: Chip) -> None:
+    """A neuron's routing entries, over all channels, where the chip limits them. The host has as many as it likes."""
+    limit = chip.limit("targets")
+    if limit is None:
+        return
+    for number, population in enumerate(populations):
+        indptrs = [indptr for (source, _), (indptr, _axons) in routing.entries.items() if source == number]
+        if population.is_host or not indptrs:
+            continue
+        out = np.sum([np.diff(indptr) for indptr in indptrs], axis=0)
+        neuron = int(np.argmax(out))
+        if out[neuron] > limit:
+            raise CapacityError(
+                f"{chip.path}: neuron {neuron} of population '{population.name}' sends to {out[neuron]} axons, a neuron of "
+                f"{chip.name} to {limit} ({chip.source('targets')}); put its targets on fewer cores, or relay it through neurons"
+            )
+
+
+def _check_kinds(populations: Sequence[ImagePopulation], projections: Sequence[ImageProjection], chip: Chip) -> None:
+    """Different (ports, delay) of an axon's synapses, where the chip limits them."""
+    limit = chip.limit("axon_kinds")
+    if limit is None:
+        return
+    kinds: dict[tuple[int, int, int], set[tuple[str, int]]] = {}
+    for projection in projections:
+        core_of = populations[projection.post].core_of
+        ports = str(sorted(projection.routes.items()))
+        for part in projection.parts:
+            for neuron, core in np.unique(np.stack([part.pre, core_of[part.post]], axis=1), axis=0):
+                kinds.setdefault((projection.pre, int(neuron), int(core)), set()).add((ports, part.delay))
+    for (source, neuron, core), found in sorted(kinds.items()):
+        if len(found) > limit:
+            raise CapacityError(
+                f"{chip.path}: the axon of neuron {neuron} of population '{populations[source].name}' on core {core} has synapses of "
+                f"{len(found)} kinds (ports and delay), {chip.name} has {limit} ({chip.source('axon_kinds')}); "
+                "use a source for each kind"
+            )

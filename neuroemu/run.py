@@ -20,6 +20,7 @@ from neuroemu.files import load_arrays, write_folder
 from neuroemu.isa import CHANNELS
 from neuroemu.network import Ints
 from neuroemu.shelf import unknown
+from neuroemu.timing import Timing
 
 FORMAT = 1
 Where = tuple[str, int, str]
@@ -137,7 +138,7 @@ class Run:
     ``probes[(population, register)]`` has shape (presentations, ticks, neurons), ``readout[population]`` the register ``v`` of
     every output at the end of a presentation, shape (presentations, neurons); ``state`` every register after the last
     presentation, by ``owner.register``; ``weights`` those of every projection in the order of their ids.
-    ``time_ps`` is the emulated chip's time where the engine models it.
+    ``timing`` is the chip's time, where engine ``event`` or ``timing="twin"`` modelled it.
     """
 
     image_digest: str
@@ -162,10 +163,15 @@ class Run:
     readout: dict[str, Ints] = field(default_factory=dict)
     state: dict[str, Ints] = field(default_factory=dict)
     weights: dict[str, Ints] = field(default_factory=dict)
-    time_ps: int | None = None
+    timing: Timing | None = None
     wall_s: float = 0.0
     compile_s: float = 0.0
     notes: tuple[str, ...] = ()
+
+    @property
+    def time_ps(self) -> int | None:
+        """The chip's time for the whole run; None if it was not modelled."""
+        return None if self.timing is None else self.timing.time_ps
 
     def raster(self, population: str, channel: str = "spike") -> NDArray[np.int64]:
         """Payloads of a population's packets, shape (presentations, rows, neurons), aligned with the input's rows; 0 is no packet.
@@ -235,7 +241,10 @@ class Run:
                 if not np.array_equal(mine[key], theirs[key]):
                     place = tuple(int(k) for k in np.argwhere(mine[key] != theirs[key])[0])
                     return f"{what} {key} at {place}: {mine[key][place]} against {theirs[key][place]}"
-        return self.counts.differs(other.counts)
+        different = self.counts.differs(other.counts)
+        if different is None and self.timing is not None and other.timing is not None:
+            return self.timing.differs(other.timing)
+        return different
 
     def _first_packet(self, other: Run) -> str | None:
         if self.spikes == other.spikes:
@@ -274,6 +283,7 @@ class Run:
             "layers": {name: [layer.id0, list(layer.shape), layer.age] for name, layer in self.layers.items()},
             "usage": [[core, held] for core, held in self.usage.items()],
             "counts": self.counts.rows(),
+            "timing": None if self.timing is None else self.timing.as_dict(),
             **extra,
         }
         (folder / "chip.toml").write_text(self.chip_text)
@@ -281,6 +291,8 @@ class Run:
         arrays |= {f"probes.{population}.{register}": array for (population, register), array in self.probes.items()}
         for what in ("readout", "state", "weights"):
             arrays |= {f"{what}.{key}": array for key, array in getattr(self, what).items()}
+        if self.timing is not None:
+            arrays["timing.tick_ps"] = self.timing.tick_ps
         header["digest"] = _digest(header, self.chip_text, arrays)
         (folder / "run.json").write_text(json.dumps(header, indent=1) + "\n")
         with (folder / "spikes.npz").open("wb") as file:
@@ -288,7 +300,7 @@ class Run:
 
 
 _PLAIN = ("image_digest", "stimulus_digest", "engine", "chip_path", "seed", "rows", "ticks", "lag", "n", "n_cores", "n_tiles",
-          "outputs", "time_ps", "wall_s", "compile_s", "notes")  # fmt: skip
+          "outputs", "wall_s", "compile_s", "notes")  # fmt: skip
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
@@ -335,7 +347,14 @@ def stored_accuracy(folder: str | os.PathLike[str]) -> float | None:
 
 
 def _restore(header: dict[str, Any], chip_text: str, arrays: dict[str, Ints]) -> Run:
-    groups: dict[str, dict[str, Ints]] = {"spikes": {}, "probes": {}, "readout": {}, "state": {}, "weights": {}}
+    groups: dict[str, dict[str, Ints]] = {
+        "spikes": {},
+        "probes": {},
+        "readout": {},
+        "state": {},
+        "weights": {},
+        "timing": {},
+    }
     for name, array in arrays.items():
         what, _, key = name.partition(".")
         groups[what][key] = array
@@ -352,4 +371,5 @@ def _restore(header: dict[str, Any], chip_text: str, arrays: dict[str, Ints]) ->
         readout=groups["readout"],
         state=groups["state"],
         weights=groups["weights"],
+        timing=Timing.restore(header["timing"], groups["timing"]["tick_ps"]) if header["timing"] else None,
     )

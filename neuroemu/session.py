@@ -153,7 +153,7 @@ class Session:
         StimulusError if nothing would read its payload.
         """
         job, tick = self._running(), self.tick if tick is None else tick
-        where = self.inside.population(population)
+        self.inside.population(population)
         number = self.inside.populations[population]
         channels = [c for n, c in self._whole.raw.sends if n == number]
         if channel not in channels:
@@ -165,7 +165,7 @@ class Session:
             )
         if not -PAYLOAD_LIMIT <= payload < PAYLOAD_LIMIT:
             raise RunError(f"payload {payload} does not fit; a payload has 32 bits")
-        if where.is_host and payload != 1:
+        if payload != 1:
             check_payload(self.image, population, np.array([payload], np.int32))
         others = [(s.population, s.neuron, s.channel) for s in self._injected.get(tick, ())]
         others += [(n, i, "input") for n, i, _ in job.input_packets(self._whole.presentation, tick)]

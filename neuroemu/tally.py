@@ -82,9 +82,9 @@ class Tables:
 
 
 def hops(image: Image, source: Ints, target: Ints) -> tuple[Ints, Ints]:
-    """Links a packet crosses east-west and north-south, XY-routed; the host is attached to tile 0."""
+    """Links a packet crosses east-west and north-south, XY-routed; the host is attached to the tile the datasheet names."""
     per_tile, width = image.chip.sheet.mesh.cores_per_tile, image.chip.sheet.mesh.width
-    a = np.where(source == HOST, 0, source) // per_tile
+    a = np.where(source == HOST, image.chip.sheet.noc.host_tile, source // per_tile)
     b = target // per_tile
     return np.abs(a % width - b % width), np.abs(a // width - b // width)
 
@@ -246,6 +246,17 @@ def per_call(program: Program, proof: Proof, hook: str, word_bits: int, times: i
     if any(argument.kind == "weight" and argument.name in function.returns for argument in function.arguments):
         events["weight_update"] += times
     return events
+
+
+def rule_operations(image: Image) -> dict[int, dict[str, int]]:
+    """Operations of one call of every rule hook, by projection and hook: the checker's static counts."""
+    found: dict[int, dict[str, int]] = {}
+    for number, projection in enumerate(image.projections):
+        program = image.program_of(projection)
+        if program is not None:
+            hooks = check_program(program, image.chip).hooks
+            found[number] = {name: sum(proof.operations.values()) for name, proof in hooks.items()}
+    return found
 
 
 def host_sends(

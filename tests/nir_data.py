@@ -21,6 +21,7 @@ CONVENTIONS: dict[str, dict[str, Any]] = {
     "02": {},
     "03": {},
     "04": {},
+    "08": {"compare": ">=", "reset": "subtract", "gain": "unit"},
     "10": {"dt": 1e-3},
 }
 """As each file's meta.json has them."""
@@ -52,4 +53,5 @@ def vector(number: str) -> Vector:
     folder = next(FOLDER.glob(f"{number}_*"))
     data = np.load(folder / "data.npz")
     arrays = [data[key] if data[key].ndim > 2 else data[key][:, None] for key in ("input", "output")]
+    arrays = [array.reshape(*array.shape[:2], -1) for array in arrays]
     return Vector(folder / "model.nir", *arrays, labels=data.get("labels"))

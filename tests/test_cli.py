@@ -16,6 +16,7 @@ from neuroemu.datasheet import json_schema
 
 DEMO = Path(ne.__file__).parent / "data" / "demo"
 NETWORK = str(DEMO / "digits.nir")
+ALL = sorted(path.stem for path in (Path(__file__).parent.parent / "cores").glob("*.toml"))
 
 
 class Shell:
@@ -85,10 +86,12 @@ def test_run_is_replaced_only_if_told(shell: Shell) -> None:
 
 
 def test_lists(shell: Shell) -> None:
-    assert [chip["name"] for chip in shell.json("chips")] == ["generic45", "loihi1"]
+    assert [chip["name"] for chip in shell.json("chips")] == ALL
     assert shell.json("chips", "loihi1") == json.loads(json.dumps(ne.chip_facts(ne.load_chip("loihi1"))))
     assert shell.json("chips", "--schema") == json_schema()
-    assert [program["name"] for program in shell.json("firmware", "list")] == ["cuba_li", "cuba_lif", "if", "li", "lif"]
+    listed = [program["name"] for program in shell.json("firmware", "list")]
+    assert {"cuba_li", "cuba_lif", "if", "li", "lif"} <= set(listed)
+    assert listed == sorted(listed)
     assert [hook["hook"] for hook in shell.json("firmware", "check", "lif", "--chip", "loihi1")] == ["soma"]
     for command in (
         ("chips",),
@@ -101,7 +104,7 @@ def test_lists(shell: Shell) -> None:
 
 
 ERRORS = [
-    (("chips", "loihi"), 2, "no chip named 'loihi'; did you mean 'loihi1'? there are: generic45, loihi1"),
+    (("chips", "loihi_1"), 2, f"no chip named 'loihi_1'; did you mean 'loihi1'? there are: {', '.join(ALL)}"),
     (
         ("compile", "no.nir", "--chip", "loihi1", "-o", "a.image"),
         2,

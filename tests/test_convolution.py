@@ -13,13 +13,13 @@ import pytest
 from fails import fails
 from hypothesis import given
 from hypothesis import strategies as st
-from nir_data import vector
+from nir_data import CONVENTIONS, vector
 
 import neuroemu as ne
 from neuroemu.chip import parse_chip
 from neuroemu.convolution import Window, convolve, pool
 
-SINABS = {"compare": ">=", "reset": "subtract", "gain": "unit"}
+SINABS = CONVENTIONS["08"]
 
 
 def padded(image: np.ndarray, window: Window) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""From a NIR file to joules: demo, compile, run, report, diff, deploy."""
+"""From a NIR file to joules: demo, compile, run, report, deploy."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def demo(chip: str, weight_bits: int, data: str | None, as_json: bool) -> None:
     path, inputs, labels = ne.demo_data(data)
     network = steps.read(screen, str(path), {})
     image = ne.compile(network, ne.load_chip(chip), weight_bits=weight_bits)
-    run = steps.execute(screen, image, inputs, "cpu", 0, None)
+    run = steps.execute(screen, image, inputs)
     accuracy, exact = run.accuracy(labels), ne.simulate(network, inputs).accuracy(labels)
     few = inputs[:, :12]
-    runs = {engine: steps.execute(screen, image, few, engine, 0, None) for engine in ENGINES}
+    runs = {engine: steps.execute(screen, image, few, engine=engine) for engine in ENGINES}
     difference = next((found for engine in ENGINES if (found := runs["cpu"].differs(runs[engine]))), None)
     costs = price(run, accuracy=accuracy)
     screen.result(
@@ -69,11 +69,12 @@ def compile_(network: str, chip: str, output: str, as_json: bool, **options: Any
 @click.option("-o", "--output", required=True, help="The folder to write the run to.")
 @force
 @as_json
-def run_(image: str, input_path: str, labels_path: str | None, engine: str, seed: int, workers: int | None, output: str, force: bool,
-         as_json: bool) -> None:  # fmt: skip
+def run_(
+    image: str, input_path: str, labels_path: str | None, output: str, force: bool, as_json: bool, **how: Any
+) -> None:
     """Run an image on input events; ticks follow from the input's rows."""
     screen = Screen(as_json)
-    run, accuracy = steps.run_files(screen, ne.load_image(image), input_path, labels_path, engine, seed, workers)
+    run, accuracy = steps.run_files(screen, ne.load_image(image), input_path, labels_path, how)
     steps.save(run, output, accuracy, force)
     screen.result(run_facts(run, accuracy) | {"run": output}, *run_text(run, accuracy), f"wrote {output}")
 
@@ -89,40 +90,40 @@ def report_(run: str, prices: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("run_a")
-@click.argument("run_b")
-@as_json
-def diff(run_a: str, run_b: str, as_json: bool) -> None:
-    """Compare two runs bit for bit and name the first difference; exit code 1 if there is one."""
-    first, second = ne.load_run(run_a), ne.load_run(run_b)
-    difference = first.differs(second)
-    same = f"equal: {len(first.spikes)} packets, all counts and registers"
-    Screen(as_json).result(
-        {"equal": difference is None, "difference": difference, "packets": len(first.spikes)}, difference or same
-    )
-    sys.exit(0 if difference is None else 1)
-
-
-@click.command()
 @click.argument("network")
 @chip_option
 @running
 @click.option("-o", "--output", help="Also write the run to this folder.")
+@click.option("--explain", is_flag=True, help="Show where the chip's integers leave the float network, layer by layer.")
 @force
 @conventions
 @compiling
 @as_json
-def deploy(network: str, chip: str, input_path: str, labels_path: str | None, engine: str, seed: int, workers: int | None,
-           output: str | None, force: bool, as_json: bool, **options: Any) -> None:  # fmt: skip
+def deploy(
+    network: str,
+    chip: str,
+    input_path: str,
+    labels_path: str | None,
+    output: str | None,
+    explain: bool,
+    force: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Compile, run and report in one."""
     screen = Screen(as_json)
+    how = steps.pick_running(options)
     image = steps.build(screen, network, chip, options)
-    run, accuracy = steps.run_files(screen, image, input_path, labels_path, engine, seed, workers)
+    run, accuracy = steps.run_files(screen, image, input_path, labels_path, how)
     if output:
         steps.save(run, output, accuracy, force)
     costs = price(run, accuracy=accuracy)
+    found = steps.explanation(network, image, input_path, labels_path, run, options) if explain else None
     screen.result(
-        costs.as_dict() | {"losses": [asdict(loss) for loss in image.losses]},
-        losses(image.losses),
+        costs.as_dict()
+        | {"losses": [asdict(loss) for loss in image.losses]}
+        | ({"explanation": found.as_dict()} if found else {}),
+        *([] if found else [losses(image.losses)]),
         *costs.renderables(),
+        *(found.renderables() if found else []),
     )

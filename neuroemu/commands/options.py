@@ -71,7 +71,13 @@ def running(command: Command) -> Command:
                 "--engine", type=click.Choice(ENGINES), default="cpu", show_default=True, help="All give the same bits."
             ),
             click.option("--seed", type=int, default=0, show_default=True, help="Seed of random numbers in programs."),
+            click.option(
+                "--timing",
+                type=click.Choice(["twin"]),
+                help="Time every tick on the network-on-chip [event engine only].",
+            ),
             click.option("--workers", type=int, help="Threads of engine cpu [one a processor]."),
+            click.option("--record", help="Also write every packet to this file (.aer), for diff and replay."),
         )
     ):
         command = option(command)

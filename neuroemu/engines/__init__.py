@@ -11,10 +11,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from neuroemu.aer import PAYLOAD_BITS
 from neuroemu.engines.job import Job, Outcome, Progress, silent
 from neuroemu.errors import RunError, StimulusError
 from neuroemu.image import Image
 from neuroemu.isa import MAX_BATCH, MAX_TICKS
+from neuroemu.packets import header_of, recorder
+from neuroemu.recording import Header
 from neuroemu.run import Layer, Run
 from neuroemu.shelf import unknown
 from neuroemu.stimulus import Stimulus, stimulus
@@ -42,21 +45,26 @@ def run(
     plastic: bool = False,
     commit_every: int = 1,
     workers: int | None = None,
+    timing: Literal["twin"] | None = None,
     progress: Progress = silent,
+    record: str | os.PathLike[str] | None = None,
 ) -> Run:
     """Run an image.
 
     ``inputs`` is an array of shape (rows, neurons...) or (rows, presentations, neurons...), a dictionary of such, or a
     Stimulus. With ``plastic`` the rules run, and weights change after every ``commit_every`` presentations; without, learning
     hooks, commits, modulators and learning phases are skipped. ``workers`` (threads of engine ``cpu``) never changes a bit.
-    ``progress`` is told how far the run is.
+    ``timing="twin"`` times what any engine recorded, tick by tick, as engine ``event`` does while it runs.
+    ``progress`` is told how far the run is. ``record`` names a file for every packet, the same bytes from every engine.
 
-    Raises UnknownNameError, StimulusError, RunError.
+    Raises UnknownNameError, StimulusError, RunError, FileError.
     """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
     if not 1 <= commit_every <= MAX_BATCH:
         raise RunError(f"commit_every is {commit_every}; commit after 1 to {MAX_BATCH} presentations")
+    if timing not in (None, "twin"):
+        raise unknown("timing", timing, ["twin"])
     if workers is not None and workers < 1:
         raise RunError(f"workers is {workers}; use at least 1, or None for one a processor")
     if not -(1 << 63) <= seed < 1 << 63:
@@ -65,9 +73,27 @@ def run(
     job = Job(image, events, seed, plastic, commit_every, workers or os.cpu_count() or 1, progress)
     check(job)
     module = importlib.import_module(f"neuroemu.engines.{engine}")
-    start = time.perf_counter()
-    outcome: Outcome = module.run(job)
-    return _as_run(job, engine, outcome, time.perf_counter() - start)
+    with recorder(record, lambda: _header(job), image, events) as keep:
+        start = time.perf_counter()
+        outcome: Outcome = module.run(job)
+        if timing is not None:
+            from neuroemu.engines.clock import time_recorded
+
+            outcome.timing = time_recorded(job, outcome.spikes)
+        done = _as_run(job, engine, outcome, time.perf_counter() - start)
+        keep(outcome.spikes)
+    return done
+
+
+def _header(job: Job) -> Header:
+    return header_of(
+        job.image,
+        job.stimulus,
+        seed=job.seed,
+        plastic=job.plastic,
+        commit_every=job.commit_every,
+        ticks=job.ticks,
+    )
 
 
 def check(job: Job) -> None:
@@ -102,7 +128,15 @@ def check(job: Job) -> None:
 
 
 def check_payload(image: Image, name: str, payload: np.ndarray[tuple[int], np.dtype[np.int32]]) -> None:
-    """A payload that nothing reads would be lost without a word."""
+    """A payload that nothing reads would be lost without a word; one that the chip cannot carry is refused."""
+    bits = image.chip.payload_bits
+    half = 1 << ((bits or PAYLOAD_BITS) - 1)
+    wide = payload[(payload < -half) | (payload >= half)]
+    if wide.size:
+        raise StimulusError(
+            f"input '{name}' carries payload {wide[0]}, a payload of {image.chip.name} has {bits} bits, {-half}..{half - 1} "
+            f"({image.chip.source('payload')}); scale it down, or choose a chip with wider ones, such as generic45"
+        )
     number = [population.name for population in image.populations].index(name)
     for projection in image.projections:
         ports = projection.routes.get("input", ()) if projection.pre == number else ()
@@ -139,7 +173,7 @@ def _as_run(job: Job, engine: str, outcome: Outcome, wall_s: float) -> Run:
         readout=outcome.readout,
         state=outcome.state,
         weights=outcome.weights,
-        time_ps=outcome.time_ps,
+        timing=outcome.timing,
         wall_s=round(wall_s - outcome.compile_s, 6),
         compile_s=round(outcome.compile_s, 6),
         notes=image.notes,

@@ -1,31 +1,36 @@
-"""Engine ``event``: cores, routers and links as SimPy processes; packets really travel, and a core integrates what arrives.
+"""Engine ``event``: packets really travel the mesh that ``noc_event`` simulates, and a core integrates what its router delivered.
 
 Within a tick every core sends what its neurons sent, one packet per routing entry; routers forward by the core number in
-the packet's key (XY), the destination core takes packets in one after the other, and the barrier ends the tick when all is
-quiet. Latencies are the datasheet's, uncontended: links and FIFOs never make a packet wait here. A figure the datasheet
-lacks counts as 0, so the time is a lower bound, and the report names what is missing.
+the packet's key, the destination core takes packets in one after the other, and the barrier ends the tick when all is
+quiet (timing.md, docs/timing.md). A figure the datasheet lacks counts as the least the model takes, and is named.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import simpy
+from numpy.typing import NDArray
 
-from neuroemu.aer import Address, KeyLayout, Packet
+from neuroemu.aer import KeyLayout, Packet
+from neuroemu.engines.clock import Collector
 from neuroemu.engines.core import Arrival, Core, Moment, Send
 from neuroemu.engines.job import Job, Outcome
+from neuroemu.engines.noc_event import Network
 from neuroemu.engines.record import Recorder, state_of
+from neuroemu.engines.traffic import Carried, Sends, TrafficOf
 from neuroemu.image import HOST, Image
 from neuroemu.isa import CHANNELS
+from neuroemu.network import Ints
 from neuroemu.run import Counts, Where
-from neuroemu.tally import expand, hops
+from neuroemu.tally import expand, hops, rule_operations
 
 Process = Generator[simpy.Event, Any, None]
+CHANNEL_NAMES = {number: name for name, number in CHANNELS.items()}
 
 
 def run(job: Job) -> Outcome:
@@ -34,16 +39,15 @@ def run(job: Job) -> Outcome:
 
 
 @dataclass(frozen=True)
-class _Flying:
-    """A packet under way, with where it came from: only for counting, the network sees the packet alone."""
+class _Taken:
+    """A packet that a core took in, with whom it came from: only for counting, the network sees the packet alone."""
 
     packet: Packet
-    core: int
     owner: str
 
 
 class _EventCore:
-    """A core on the network: its axons, what is due there, and when its synapse unit is free again."""
+    """A core on the network: its axons, and what is due there."""
 
     def __init__(self, image: Image, number: int, core: Core) -> None:
         self.number, self.core = number, core
@@ -57,19 +61,17 @@ class _EventCore:
             for part, neuron in synapses.segments:
                 source = (synapses.projection.pre, neuron)
                 self.segments.setdefault(source, []).append((projection, part))
-        self.mailbox: list[_Flying] = []
+        self.mailbox: list[_Taken] = []
         self.due: dict[int, list[Arrival]] = {}
-        self.free_ps = 0
 
-    def waiting(self, flying: _Flying, layout: KeyLayout, image: Image) -> Iterator[tuple[int, Arrival]]:
+    def waiting(self, taken: _Taken, layout: KeyLayout, image: Image) -> Iterator[tuple[int, Arrival]]:
         """What a packet leads to: (delay, arrival) for every segment of its axon that takes its channel."""
-        address = layout.decode(flying.packet.key)
+        address = layout.decode(taken.packet.key)
         source = self.axons[address.axon]
-        channel = next(name for name, number in CHANNELS.items() if number == address.channel)
         for projection, part in self.segments[source]:
-            if channel in image.projections[projection].routes:
+            if CHANNEL_NAMES[address.channel] in image.projections[projection].routes:
                 delay = image.projections[projection].parts[part].delay
-                yield delay, Arrival(projection, address.channel, source[1], part, flying.packet.payload)
+                yield delay, Arrival(projection, address.channel, source[1], part, taken.packet.payload)
 
 
 class _Chip:
@@ -77,10 +79,9 @@ class _Chip:
         self.job, self.image, self.chip = job, job.image, job.image.chip
         self.env = simpy.Environment()
         self.layout = KeyLayout.of(self.chip.sheet.key)
-        self.ps = {
-            name: self.chip.time_ps(name) or 0 for name in self.chip.sheet.time.__struct_fields__ if name != "barrier"
-        }
-        self.barrier_ps = self.chip.barrier_ps(self.image.n_tiles) or 0
+        self.traffic = TrafficOf(self.image)
+        self.network = Network(self.env, self.traffic.mesh, self.traffic.latencies)
+        self.collector = Collector(self.traffic, job.stimulus.n, job.ticks)
         self.counts: Counter[Where] = Counter()
         self.recorder = Recorder(job)
         index: dict[int, dict[int, list[int]]] = {}
@@ -96,6 +97,7 @@ class _Chip:
             for number, found in sorted(index.items())
         }
         self.words = self.chip.bits("weight", "weight")
+        self.operations = rule_operations(self.image) if job.plastic else {}
 
     def run(self) -> Outcome:
         self.env.process(self.presentations())
@@ -104,9 +106,8 @@ class _Chip:
         for number, core in self.cores.items():
             self.count_core(number, core.core)
         state, weights = state_of(self.image, cores)
-        known = any(getattr(self.chip.sheet.time, name) is not None for name in self.chip.sheet.time.__struct_fields__)
-        time_ps = int(self.env.now) if known else None
-        return self.recorder.outcome(expand(self.image, Counts(self.counts)), state, weights, time_ps)
+        timing = self.collector.timing()
+        return self.recorder.outcome(expand(self.image, Counts(self.counts)), state, weights, timing)
 
     def presentations(self) -> Process:
         for low, high in self.job.batches():
@@ -139,128 +140,112 @@ class _Chip:
             arrivals = self.deliver(number, core, tick)
             for served in core.core.synapse(arrivals, moment):
                 self.count_served(number, served.projection, served.synops, served.row)
-        self.modulate(presentation, tick)
-        windows = {k: self.job.window(p) for k, p in enumerate(self.image.populations)}
-        enabled = {k for k, (low, high) in windows.items() if low <= tick < high}
-        sends = {number: core.core.soma(moment, enabled) for number, core in self.cores.items()}
-        everything = [send for part in sends.values() for send in part]
-        self.recorder.tick(presentation, tick, everything, [core.core for core in self.cores.values()])
-        host = [
-            Send(number, neuron, "input", payload)
-            for number, neuron, payload in self.job.input_packets(presentation, tick)
-        ]
-        sources = [self.env.process(self.axon_out(number, part, enabled)) for number, part in sends.items()]
-        sources.append(self.env.process(self.host(host)))
-        under_way = yield self.env.all_of(sources)
-        yield self.env.all_of([process for processes in under_way.values() for process in processes])
-        for core in self.cores.values():
-            core.core.rules(moment)
-        yield from self.barrier()
+        told = self.modulate(presentation, tick)
+        windows = [self.job.window(population) for population in self.image.populations]
+        enabled = np.array([low <= tick < high for low, high in windows])
+        running = set(np.flatnonzero(enabled).tolist())
+        sends = [send for core in self.cores.values() for send in core.core.soma(moment, running)]
+        self.recorder.tick(presentation, tick, sends, [core.core for core in self.cores.values()])
+        for send in sends:
+            population = self.image.populations[send.population]
+            self.counts[f"send_{send.channel}", int(population.core_of[send.neuron]), population.name] += 1
+        rules = self.rules(moment)
+        host = self.job.input_packets(presentation, tick)
+        everything = [*sends, *(Send(number, neuron, "input", payload) for number, neuron, payload in host)]
+        yield from self.axon_out(presentation, tick, everything, enabled, told, rules)
 
     def deliver(self, number: int, core: _EventCore, tick: int) -> list[Arrival]:
         """What comes due this tick: packets sent in the last one, and those whose synapses delay them until now."""
-        for flying in core.mailbox:
-            self.counts["axon_in", number, flying.owner] += 1
-            for delay, arrival in core.waiting(flying, self.layout, self.image):
+        for taken in core.mailbox:
+            self.counts["axon_in", number, taken.owner] += 1
+            for delay, arrival in core.waiting(taken, self.layout, self.image):
                 core.due.setdefault(tick + delay, []).append(arrival)
         core.mailbox = []
         return sorted(core.due.pop(tick, []))
 
-    def axon_out(self, number: int, sends: list[Send], enabled: set[int]) -> Process:
-        """Soma and axon-out of a core in series: packets leave as their neurons are done; returns the packets under way."""
-        core, under_way = self.cores[number].core, []
-        by_neuron: dict[tuple[int, int], list[Send]] = {}
-        for send in sends:
-            by_neuron.setdefault((send.population, send.neuron), []).append(send)
-        for population in sorted(enabled & core.neurons.keys()):
-            neurons = core.neurons[population]
-            for neuron, active in zip(neurons.index, neurons.was_active, strict=True):
-                yield self.env.timeout(self.ps["soma_active" if active else "soma_idle"])
-                for send in by_neuron.get((population, neuron), ()):
-                    self.counts[f"send_{send.channel}", number, neurons.population.name] += 1
-                    yield self.env.timeout(self.ps["send"])
-                    for packet in self.packets(send):
-                        yield self.env.timeout(self.ps["packet"])
-                        self.counts["packet", number, neurons.population.name] += 1
-                        under_way.append(
-                            self.env.process(self.travel(_Flying(packet, number, neurons.population.name)))
-                        )
-        return under_way  # type: ignore[return-value]
+    def active(self) -> NDArray[np.bool_]:
+        """Neurons that a synop reached in the tick, by network-wide id."""
+        reached = np.zeros(self.traffic.core_of.size, bool)
+        for core in self.cores.values():
+            for number, neurons in core.core.neurons.items():
+                reached[self.image.populations[number].id0 + np.array(neurons.index)] = neurons.was_active
+        return reached
 
-    def host(self, sends: list[Send]) -> Process:
-        """The host's packets of a row, one after the other."""
-        under_way = []
-        for send in sends:
-            owner = self.image.populations[send.population].name
-            for packet in self.packets(send):
-                yield self.env.timeout(self.ps["host_packet"])
-                self.counts["host_packet", HOST, owner] += 1
-                under_way.append(self.env.process(self.travel(_Flying(packet, HOST, owner))))
-        return under_way  # type: ignore[return-value]
+    def rules(self, moment: Moment) -> Ints:
+        """Stage rules on every core; operations by core of the mesh in use. They need nothing that is under way."""
+        spent = np.zeros(self.traffic.mesh.n_sources, np.int64)
+        for number, core in self.cores.items():
+            before = self.rule_work(core.core)
+            core.core.rules(moment)
+            spent[int(self.traffic.placed(np.array(number)))] = self.rule_work(core.core) - before
+        return spent
 
-    def packets(self, send: Send) -> Iterator[Packet]:
-        """One packet per routing entry."""
-        routing = self.image.routing
-        if (send.population, send.channel) not in routing.entries:
-            return
-        indptr, axons = routing.entries[send.population, send.channel]
-        for axon in axons[indptr[send.neuron] : indptr[send.neuron + 1]]:
-            address = Address(CHANNELS[send.channel], 0, int(routing.axon_core[axon]), int(routing.axon_index[axon]))
-            yield Packet(self.layout.encode(address), send.payload)
+    def rule_work(self, core: Core) -> int:
+        """Rule operations a core has done so far."""
+        total = 0
+        for number, operations in self.operations.items():
+            if number in core.synapses:
+                synapses = core.synapses[number]
+                total += sum(operations[hook] * n for hook, n in synapses.axon_calls.items())
+                total += sum(operations[hook] * n for (hook, _), n in synapses.calls.items())
+        return total
 
-    # ---- the network
-    def travel(self, flying: _Flying) -> Process:
-        """A packet's way through the routers: X first, then Y, decided at each by the core in its key."""
-        mesh = self.chip.sheet.mesh
-        yield self.env.timeout(self.ps["inject"])
-        x, y = self.chip.tile(max(flying.core, 0))
-        hopped = False
-        while True:
-            core = self.layout.decode(flying.packet.key).core
-            to_x, to_y = self.chip.tile(core)
-            if (x, y) == (to_x, to_y):
-                break
-            key = "hop_x" if x != to_x else "hop_y"
-            x, y = (x + (1 if to_x > x else -1), y) if x != to_x else (x, y + (1 if to_y > y else -1))
-            assert 0 <= x < mesh.width
-            assert 0 <= y < mesh.height
-            self.counts[key, flying.core, flying.owner] += 1
-            hopped = True
-            yield self.env.timeout(self.ps[key])
-        yield self.env.timeout(self.ps["eject"] + (self.ps["flit"] if hopped else 0))
-        yield self.env.timeout(self.take_in(self.cores[core], flying))
-
-    def take_in(self, core: _EventCore, flying: _Flying) -> int:
-        """The core's axon-in and synapse unit serve one packet at a time; returns the time until this one is done."""
-        core.mailbox.append(flying)
-        synapses = 0
-        for _, arrival in core.waiting(flying, self.layout, self.image):
-            there = core.core.synapses[arrival.projection]
-            ports = there.projection.routes[next(name for name, n in CHANNELS.items() if n == arrival.channel)]
-            synapses += len(there.rows[there.segments[arrival.part, arrival.neuron]]) * len(ports)
-        start = max(int(self.env.now), core.free_ps)
-        core.free_ps = start + self.ps["axon_in"] + synapses * self.ps["synop"]
-        return core.free_ps - int(self.env.now)
-
-    def barrier(self) -> Process:
-        """Every core has sent and taken in all there was."""
+    def axon_out(
+        self,
+        presentation: int,
+        tick: int,
+        sends: list[Send],
+        enabled: NDArray[np.bool_],
+        told: list[tuple[int, int]],
+        rules: Ints,
+    ) -> Process:
+        """One packet per routing entry through the network, until the barrier; cores hold what it delivered."""
+        columns = [(send.population, send.neuron, CHANNELS[send.channel], send.payload) for send in sends]
+        table = np.array(columns, np.int64).reshape(-1, 4).T
+        traffic, carried = self.traffic.traffic(Sends(*table), enabled, self.active(), told, rules)
+        packets = self.packets(carried, self.traffic.cores(traffic.target))
+        addressed = np.array([self.layout.decode(packet.key).core for packet in packets], np.int64)
+        traffic = replace(traffic, target=self.traffic.placed(addressed))
+        timing = yield from self.network.tick(traffic)
+        self.collector.add(presentation, tick, traffic, timing)
+        owners = [self.image.populations[number].name for number in carried.population.tolist()]
+        for here, numbers in enumerate(self.network.taken):
+            for k in numbers:
+                self.take_in(self.traffic.chip_core(here), _Taken(packets[k], owners[k]))
+        self.count_packets(carried, addressed, owners)
         self.counts["barrier", HOST, ""] += 1
-        yield self.env.timeout(self.barrier_ps)
+
+    def take_in(self, number: int, taken: _Taken) -> None:
+        """A packet for the synapses waits for the next tick; what a modulator says, the somas have heard in this one."""
+        if self.layout.decode(taken.packet.key).channel == CHANNELS["target"]:
+            self.counts["axon_in", number, taken.owner] += 1
+        else:
+            self.cores[number].mailbox.append(taken)
+
+    def packets(self, carried: Carried, core: Ints) -> list[Packet]:
+        """What the routers see: a key and a payload."""
+        axon = np.where(carried.axon < 0, 0, self.image.routing.axon_index[carried.axon])
+        keys = self.layout.encode_array(carried.channel, np.zeros_like(core), core, axon)
+        return [Packet(key, payload) for key, payload in zip(keys.tolist(), carried.payload.tolist(), strict=True)]
 
     # ---- counting
-    def modulate(self, presentation: int, tick: int) -> None:
+    def count_packets(self, carried: Carried, addressed: Ints, owners: list[str]) -> None:
+        x, y = hops(self.image, carried.core, addressed)
+        for core, owner, dx, dy in zip(carried.core.tolist(), owners, x.tolist(), y.tolist(), strict=True):
+            self.counts["host_packet" if core == HOST else "packet", core, owner] += 1
+            self.counts["hop_x", core, owner] += dx
+            self.counts["hop_y", core, owner] += dy
+
+    def modulate(self, presentation: int, tick: int) -> list[tuple[int, int]]:
+        """The host's word to populations that are modulated now; (population, core) of every packet it takes."""
+        told = []
         for population in self.job.modulations.get(tick, ()):
             name = self.image.populations[population].name
             for number, core in self.cores.items():
-                if population not in core.core.neurons:
-                    continue
-                core.core.modulate(population, self.job.stimulus.values[name][presentation])
-                told = len(core.core.neurons[population].index)
-                x, y = hops(self.image, np.array([HOST]), np.array([number]))
-                self.counts["host_packet", HOST, name] += told
-                self.counts["hop_x", HOST, name] += told * int(x[0])
-                self.counts["hop_y", HOST, name] += told * int(y[0])
-                self.counts["axon_in", number, name] += told
+                if population in core.core.neurons:
+                    core.core.modulate(population, self.job.stimulus.values[name][presentation])
+                    told += [(population, number)] * len(core.core.neurons[population].index)
+        return told
 
     def count_served(self, number: int, projection: int, synops: int, row: int) -> None:
         post = self.image.populations[self.image.projections[projection].post].name
@@ -271,10 +256,8 @@ class _Chip:
     def count_dropped(self, number: int, core: _EventCore) -> None:
         """Packets in the mailbox and segments still waiting at the end of a presentation never come due."""
         names = self.image.populations
-        for flying in core.mailbox:
-            self.counts["dropped", number, flying.owner] += sum(
-                1 for _ in core.waiting(flying, self.layout, self.image)
-            )
+        for taken in core.mailbox:
+            self.counts["dropped", number, taken.owner] += sum(1 for _ in core.waiting(taken, self.layout, self.image))
         for arrivals in core.due.values():
             for arrival in arrivals:
                 self.counts["dropped", number, names[self.image.projections[arrival.projection].pre].name] += 1

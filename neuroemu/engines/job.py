@@ -13,6 +13,7 @@ from neuroemu.image import Image, ImagePopulation
 from neuroemu.network import Ints
 from neuroemu.run import Counts, Spikes
 from neuroemu.stimulus import Stimulus
+from neuroemu.timing import Timing
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -109,7 +110,7 @@ class Outcome:
     readout: dict[str, Ints] = field(default_factory=dict)
     state: dict[str, Ints] = field(default_factory=dict)
     weights: dict[str, Ints] = field(default_factory=dict)
-    time_ps: int | None = None
+    timing: Timing | None = None
     compile_s: float = 0.0
 
 

@@ -241,7 +241,7 @@ class Network:
         self.armed = 0
         """Wake-ups under way."""
         self.quiet = env.event()
-        """Nothing is left to happen in the network."""
+        """Nothing is left to happen in the tick."""
         hop, flit = mesh.link_ps(latencies)
         self.outputs = [_Output(self, h, f) for h, f in zip(hop.tolist(), flit.tolist(), strict=True)]
         ways = [[self.outputs[link] for link in row] for row in mesh.way.tolist()]

@@ -28,7 +28,7 @@ class State(NamedTuple):
     way: Any
     """(n_tiles, n_cores) link by which a packet leaves."""
     queue: Any
-    """Binary heap of time << shift | link from entry 1 on; entry 0 holds its size."""
+    """Binary heap of time << shift | link from entry 1 on; entry 0 holds its size. A tick of hours still fits 63 bits."""
     place: Any
     """(n_links,) a link's entry in the queue, 0 if it has none."""
     shift: int

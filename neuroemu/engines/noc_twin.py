@@ -23,12 +23,12 @@ def record(names: str) -> np.dtype[np.void]:
     return np.dtype([(name, np.int64) for name in names.split()])
 
 
-LINK = record(
-    "down core hop flit low_port low_slot high_slot "  # fixed: input or core it leads to, its latencies, its ports, its slots
-    "free last slot wanting n busy wait stall"  # last input granted, next slot, first of the inputs whose head of line wants it
-)
+LINK = record("down core hop flit low_port low_slot high_slot free last slot wanting n busy wait stall")
+"""Where it leads (input ``down`` or ``core``, -1 if not), latencies, first port and slots; then release, input granted last,
+slot of the next grant, first of the inputs whose head of line wants it, statistics."""
 INPUT = record("tile source up free eligible also first last slot")
-"""``source`` or link ``up`` that feeds it, link its head of line wants, first and last packet, slot its head of line holds."""
+"""``source`` or link ``up`` that feeds it (-1 if not); then release, when its head of line is eligible, next input that wants
+the same link, first and last packet, slot its head of line holds."""
 PACKET = record("target flits service work head tail behind push start done")
 SOURCE = record("input next stop ready tail stall")
 

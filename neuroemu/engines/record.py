@@ -12,6 +12,7 @@ from neuroemu.image import Image
 from neuroemu.isa import CHANNELS
 from neuroemu.network import Ints
 from neuroemu.run import Counts, Spikes
+from neuroemu.timing import Timing
 
 
 class Recorder:
@@ -41,7 +42,7 @@ class Recorder:
             _copy(cores, number, "v", array[presentation])
 
     def outcome(
-        self, counts: Counts, state: dict[str, Ints], weights: dict[str, Ints], time_ps: int | None = None
+        self, counts: Counts, state: dict[str, Ints], weights: dict[str, Ints], timing: Timing | None = None
     ) -> Outcome:
         """The record of the whole run."""
         names = [population.name for population in self.image.populations]
@@ -53,7 +54,7 @@ class Recorder:
             readout={names[number]: array for number, array in self.readout.items()},
             state=state,
             weights=weights,
-            time_ps=time_ps,
+            timing=timing,
         )
 
 
