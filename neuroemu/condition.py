@@ -45,11 +45,13 @@ class Condition:
     """A condition on one session. ``look`` is given what was sent in a tick and says what holds, None if nothing does.
 
     A *steady* one may hold for many ticks, and a break stops when it starts to; the others are things that happen.
+    ``close`` it when it is not asked any more.
     """
 
     text: str
     look: Callable[[Sequence[Send]], str | None]
     steady: bool = False
+    close: Callable[[], object] = lambda: None
 
 
 def condition(text: str, inside: Inside, names: Mapping[str, Cell]) -> Condition:
@@ -66,7 +68,8 @@ def condition(text: str, inside: Inside, names: Mapping[str, Cell]) -> Condition
         return _sending(stripped, of, inside)
     reader = Reader(stripped, inside, names)
     if changing:
-        return Condition(stripped, _Change(reader.read(changing[1])).look)
+        change = _Change(reader.read(changing[1]), reader.cells, inside)
+        return Condition(stripped, change.look, close=change.close)
     value = reader.read(stripped)
 
     def look(_sends: Sequence[Send]) -> str | None:
@@ -82,12 +85,22 @@ def expression(text: str, inside: Inside, names: Mapping[str, Cell]) -> Cell:
 
 
 class _Change:
-    def __init__(self, value: Cell) -> None:
+    """A value, what it was when last looked at, and the hooks that changed the registers it reads since."""
+
+    def __init__(self, value: Cell, cells: Sequence[tuple[str, str, list[int]]], inside: Inside) -> None:
         self.value, self.last = value, int(value())
+        self.hooks: dict[str, None] = {}
+        self.untap = [inside.tap(*cell, lambda hook: self.hooks.update({hook: None})) for cell in cells]
 
     def look(self, _sends: Sequence[Send]) -> str | None:
         last, self.last = self.last, int(self.value())
-        return None if self.last == last else f"{last} -> {self.last}"
+        hooks, self.hooks = self.hooks, {}
+        by = f" by {', '.join(hooks)}" if hooks else ""
+        return None if self.last == last else f"{last} -> {self.last}{by}"
+
+    def close(self) -> None:
+        for untap in self.untap:
+            untap()
 
 
 def _sending(text: str, of: re.Match[str], inside: Inside) -> Condition:
@@ -144,11 +157,13 @@ def _saturation(text: str, target: str, inside: Inside) -> Condition:
 
 
 class Reader:
-    """Turns an expression into a function of no arguments. ``reads`` are the registers it reads, as written."""
+    """Turns an expression into a function of no arguments. ``reads`` are the registers it reads, as written, ``cells`` those
+    with an index."""
 
     def __init__(self, text: str, inside: Inside, names: Mapping[str, Cell]) -> None:
         self.text, self.inside, self.names = text, inside, names
         self.reads: dict[str, Cell] = {}
+        self.cells: list[tuple[str, str, list[int]]] = []
 
     def values(self) -> str:
         """What the registers it reads hold now."""
@@ -204,7 +219,9 @@ class Reader:
                 raise self.at(
                     node.slice, RunError("an index is made of whole numbers; write out.v[3] or p.weight[2, 3]")
                 )
-            return self.reading(node, lambda: self.inside.cell(owner, register, numbers))
+            cell = self.reading(node, lambda: self.inside.cell(owner, register, numbers))
+            self.cells.append((owner, register, numbers))
+            return cell
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in WHOLE:
             return self.whole(node, WHOLE[node.func.id])
         raise self.at(node, RunError(f"'{ast.unparse(node)}' is not understood; {HINT}"))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
+from neuroemu.engines.bound import POST, PRE, SYNAPSE
 from neuroemu.engines.core import Core, Neurons, Synapses
 from neuroemu.engines.record import state_of
 from neuroemu.errors import RunError
@@ -23,6 +25,7 @@ _FORMS = {
     "synapse": ("[pre, post] or [pre, post, delay]", 2, 3),
 }
 """How a register of each level is indexed: in words, and by how many numbers."""
+_AXIS = {"neuron": POST, "post": POST, "axon": PRE, "synapse": SYNAPSE}
 
 
 class Inside:
@@ -89,31 +92,66 @@ class Inside:
 
         Raises UnknownNameError, and RunError for what does not exist.
         """
-        level = self.level(owner, name)
-        form, low, high = _FORMS[level]
-        if not low <= len(index) <= high:
-            raise RunError(f"{owner}.{name} is read as {form}, not [{', '.join(map(str, index))}]; give these numbers")
+        _, number = self.locate(owner, name, index)
         neurons = self.neurons(owner)
         if neurons is not None:
-            self.neuron(owner, index[0])
-            return lambda: self._values(neurons, name)[index[0]]
+            return lambda: self._values(neurons, name)[number]
         synapses = self.synapses(owner)
-        if level == "post":
-            self.neuron(synapses.neurons.population.name, index[0])
-            return lambda: synapses.registers.values[name][index[0]]
-        if level == "axon":
-            segment = self.segment(owner, *index)
-            return lambda: synapses.registers.values[name][segment]
-        k = self.synapse(owner, *index)
         if synapses.program is None or name not in synapses.program.registers:
-            return lambda: synapses.weight[k]
-        return lambda: synapses.registers.values[name][k]
+            return lambda: synapses.weight[number]
+        return lambda: synapses.registers.values[name][number]
+
+    def tap(self, owner: str, name: str, index: Sequence[int], tell: Callable[[str], object]) -> Callable[[], None]:
+        """Name every hook to ``tell`` whose call changes one number of a register, until what is returned is called.
+
+        Raises UnknownNameError, RunError.
+        """
+        level, number = self.locate(owner, name, index)
+        axis = _AXIS[level]
+
+        def written(hook: str, register: str, at: int, where: tuple[int, int, int], old: int, new: int) -> None:
+            if (register, at, where[axis - 1]) == (stored, axis, number) and old != new:
+                tell(hook)
+
+        stored = name
+        neurons = self.neurons(owner)
+        if neurons is not None:
+            bounds = dict(neurons.hooks)
+            for other in self.core.synapses.values():
+                if other.neurons is neurons and other.program and name in other.program.of_kind("post"):
+                    bounds |= {f"{hook} of {other.projection.name}": bound for hook, bound in other.bound.items()}
+        else:
+            bounds, program = dict(self.synapses(owner).bound), self.synapses(owner).program
+            if program is not None and name not in program.registers:
+                stored = next((r.name for r in program.registers.values() if r.kind == "weight"), name)
+        taps = [(bound, partial(written, hook)) for hook, bound in bounds.items()]
+        for bound, one in taps:
+            bound.taps.append(one)
+
+        def untap() -> None:
+            for bound, one in taps:
+                bound.taps.remove(one)
+
+        return untap
 
     @staticmethod
     def _values(neurons: Neurons, name: str) -> list[int]:
         return neurons.delivered[name] if name in neurons.ports else neurons.registers.values[name]
 
     # ---- where things are
+    def locate(self, owner: str, name: str, index: Sequence[int]) -> tuple[str, int]:
+        """Level of a register and place in its list of the number with this index. Raises UnknownNameError, RunError."""
+        level = self.level(owner, name)
+        form, low, high = _FORMS[level]
+        if not low <= len(index) <= high:
+            raise RunError(f"{owner}.{name} is read as {form}, not [{', '.join(map(str, index))}]; give these numbers")
+        if level == "synapse":
+            return level, self.synapse(owner, *index)
+        if level == "axon":
+            return level, self.segment(owner, *index)
+        population = owner if level == "neuron" else self.synapses(owner).neurons.population.name
+        return level, self.neuron(population, index[0])
+
     def neuron(self, population: str, neuron: int) -> int:
         """The neuron, if there is one of that number. Raises UnknownNameError, RunError."""
         n = self.population(population).n

@@ -203,16 +203,18 @@ class Session:
         self._running()
         if limit is not None and limit < 1:
             raise RunError(f"limit is {limit}; run for at least 1 tick")
-        wanted = self._condition(text)
-        left = max(self.ticks - self.tick, 1)
-        for _ in range(left if limit is None else min(limit, left)):
-            stop = self.step()
-            found = wanted.look(self._sends)
-            if found is not None:
-                return self._stop(wanted.text, found, "tick")
-            if stop is not None:
-                return stop
-        return None
+        wanted, left = self._condition(text), max(self.ticks - self.tick, 1)
+        try:
+            for _ in range(left if limit is None else min(limit, left)):
+                stop = self.step()
+                found = wanted.look(self._sends)
+                if found is not None:
+                    return self._stop(wanted.text, found, "tick")
+                if stop is not None:
+                    return stop
+            return None
+        finally:
+            wanted.close()
 
     def end(self) -> Stop | None:
         """End the presentation, all its ticks done or not: hooks ``end``; what is still under way is dropped. Raises RunError if
@@ -288,7 +290,7 @@ class Session:
         if number is not None and number not in self._breaks:
             raise unknown("break", str(number), map(str, self._breaks))
         for k in list(self._breaks) if number is None else [number]:
-            del self._breaks[k]
+            self._breaks.pop(k).condition.close()
 
     def value(self, text: str) -> int:
         """The value of an expression now, as ``out.v[3]`` or ``max(out.v)``. Raises RunError, UnknownNameError."""

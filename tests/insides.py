@@ -40,14 +40,15 @@ def line(**options: object) -> ne.Image:
 
 NARROW = '''
 """A soma and a rule whose registers are soon full."""
-from neuroemu.isa import Port, Pre, State, Weight
+from neuroemu.isa import Port, Post, Pre, State, Weight
 
 
 class cell:
-    def soma(v: State(6), drive: Port):
+    def soma(v: State(6), seen: State(16), drive: Port):
         v = v + drive
         spike = 1 if v < 0 else 0
-        return v, spike
+        seen = seen + 100 * spike
+        return v, seen, spike
 
 
 class rule:
@@ -57,10 +58,11 @@ class rule:
         x = x + 3
         return x
 
-    def arrive_synapse(w: Weight, left: State(4, init=7)):
+    def arrive_synapse(w: Weight, left: State(4, init=7), seen: Post(16)):
         left = left + 1
         w = w + left
-        return w, left
+        seen = seen + 1
+        return w, left, seen
 '''
 
 

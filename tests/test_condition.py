@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from insides import line, narrow, online
+from insides import drawn, line, narrow, online
 
 import neuroemu as ne
 
@@ -16,8 +16,8 @@ STOPS = [
     ("spike of out", None),
     ("spike of out[2]", "out[2] sent payload 1"),
     ("input of 'in'[4]", "in[4] sent payload 1"),
-    ("p.weight[0, 1] changes", "21 -> 51"),
-    ("weight of p[0,1] changes", "21 -> 51"),
+    ("p.weight[0, 1] changes", "21 -> 51 by fire_synapse"),
+    ("weight of p[0,1] changes", "21 -> 51 by fire_synapse"),
     ("weight of p[0,1] > 50", "p.weight[0, 1] = 51"),
     ("weight of p[0, 1, 0] != 21", "p.weight[0, 1, 0] = 51"),
     ("p.x[0] - 2 * p.y[1] < -100 or sum(p.flag) * 10 == 100", None),
@@ -56,6 +56,42 @@ def test_saturations_stop_it(tmp_path: Path, text: str, tick: int, found: str) -
     stop = session.run_until(text)
     assert stop is not None
     assert (stop.tick, stop.found) == (tick, found)
+
+
+def test_a_change_names_the_hooks_that_made_it() -> None:
+    """Each register is changed by the hooks that return it (the machine clears sums); what is closed listens no more."""
+    case, image = drawn("graded")
+    for text, hooks in {
+        "p.elig[{pre}, {post}, {delay}]": {"arrive_synapse", "fire_synapse", "tick_synapse"},
+        "p.x[{pre}, {delay}]": {"tick_pre", "arrive"},
+        "p.y[{post}]": {"tick_post"},
+        "p.moved[{pre}, {post}, {delay}]": {"end_synapse"},
+        "p.weight[{pre}, {post}, {delay}]": {"commit_synapse"},
+        "h.n[{post}]": {"soma"},
+        "h.target[{post}]": {"modulate"},
+    }.items():
+        session, found = ne.Session(image, seed=7, plastic=True), set()
+        pre, post, delay = session.inside.place("p", 0)
+        session.break_when(text.format(pre=pre, post=post, delay=delay) + " changes")
+        for presentation in range(5):
+            session.load(case.stimulus(), presentation)
+            stops = [session.step() for _ in range(session.ticks)]
+            for stop in (*stops, session.end(), session.commit()):
+                found |= set(stop.found.split(" by ")[1].split(", ")) if stop and " by " in stop.found else set()
+        assert found == hooks, text
+        taps = [bound.taps for synapses in session.inside.core.synapses.values() for bound in synapses.bound.values()]
+        taps += [bound.taps for bound in session.inside.core.neurons[1].hooks.values()]
+        assert any(taps)
+        session.clear()
+        assert not any(taps)
+
+
+def test_a_change_by_a_rule_at_its_post_neuron(tmp_path: Path) -> None:
+    session = ne.Session(narrow(tmp_path), plastic=True)
+    session.load(np.array([[1, 1]] * 3))
+    stop = session.run_until("h.seen[1] changes")
+    assert stop is not None
+    assert (stop.tick, stop.found) == (1, "0 -> 2 by arrive_synapse of p")
 
 
 def test_values_of_expressions() -> None:
