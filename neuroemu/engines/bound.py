@@ -11,11 +11,12 @@ from neuroemu.image import Params
 from neuroemu.isa import Bits, fit
 from neuroemu.language import Function, Program
 
-CONSTANT, POST, PRE, SYNAPSE, INPUT = range(5)
-"""What indexes an argument's container: nothing, the neuron, the axon, the synapse, or the name of an input."""
-
+CONSTANT, POST, PRE, SYNAPSE = range(4)
+"""What indexes an argument's container: nothing, the neuron, the axon or the synapse."""
+AT = ("", "[neuron]", "[axon]", "[synapse]")
 Tap = Callable[[str, int, tuple[int, int, int], int, int], None]
 """Told of a write: register, axis, (neuron, axon, synapse), the value before and after."""
+
 _AXIS = {"neuron": POST, "post": POST, "axon": PRE, "synapse": SYNAPSE}
 
 
@@ -39,7 +40,8 @@ class Registers:
         """Put registers of these kinds back to their start values."""
         for name, register in self.program.registers.items():
             if register.kind in kinds:
-                self.values[name] = [register.init] * self.sizes[_AXIS[register.level]]
+                start = [register.init] * self.sizes[_AXIS[register.level]]
+                self.values.setdefault(name, start)[:] = start  # hooks hold on to the list
 
 
 class Bound:
@@ -56,62 +58,82 @@ class Bound:
         post: Registers | None,
         params: Params,
     ) -> None:
-        self.hook = hook
         self.keyed = any(argument.kind == "key" for argument in function.arguments)
         self.registers, self.post = registers, post
-        self.sources = [self._source(argument.name, argument.kind, params) for argument in function.arguments]
-        kinds = {argument.name: argument.kind for argument in function.arguments}
-        self.sinks = [(name, *self._sink(name, kinds.get(name))) for name in function.returns]
         self.saturations: dict[str, Counter[int]] = {}
         self.taps: list[Tap] = []
-
-    def _source(self, name: str, kind: str, params: Params) -> tuple[int, Any]:
-        if kind in ("input", "key", "port"):
-            return INPUT, name
-        if kind == "width":
-            return CONSTANT, self.registers.widths[name.removesuffix("_width")]
-        if kind == "table":
-            table = params[name]
-            assert not isinstance(table, int)
-            return CONSTANT, table.tolist()
-        if kind == "param":
-            value = params[name]
-            return (CONSTANT, value) if isinstance(value, int) else (POST, value.tolist())
-        if kind == "post":
-            assert self.post is not None
-            return POST, (self.post, name)
-        return _AXIS[self.registers.program.registers[name].level], (self.registers, name)
-
-    def _sink(self, name: str, kind: str | None) -> tuple[int, Registers | None, Bits | None]:
-        if kind == "post":
-            assert self.post is not None
-            return POST, self.post, self.post.widths[name]
-        if kind is None:
-            return CONSTANT, None, self.registers.widths[name] if name.endswith("_payload") else None
-        width = None if kind == "sum" else self.registers.widths[name]
-        return _AXIS[self.registers.program.registers[name].level], self.registers, width
+        names: dict[str, Any] = {"hook": hook, "narrow": self.narrow, "taps": self.taps, "tell": self.tell}
+        arguments = [self._argument(argument.name, argument.kind, params, names) for argument in function.arguments]
+        kinds = {argument.name: argument.kind for argument in function.arguments}
+        lines = [line for name in function.returns for line in self._sink(name, kinds.get(name), names)]
+        sent = ", ".join(f"'{name}': r_{name}" for name in function.returns if kinds.get(name) is None)
+        results = "".join(f"r_{name}, " for name in function.returns) or "_"
+        exec(
+            "def call(index, inputs):\n    neuron, axon, synapse = index\n"
+            + f"    {results} = hook({', '.join(arguments)})\n"
+            + "".join(f"    {line}\n" for line in lines)
+            + f"    return {{{sent}}}\n",
+            names,
+        )
+        self.call: Callable[[tuple[int, int, int], Mapping[str, int]], dict[str, int]] = names["call"]
 
     def __call__(self, index: tuple[int, int, int], inputs: Mapping[str, int]) -> dict[str, int]:
         """Call for (neuron, axon, synapse); returns the results that are no registers: send flags and payloads."""
-        arguments = []
-        for axis, where in self.sources:
-            if axis == INPUT:
-                arguments.append(inputs[where])
-            elif axis == CONSTANT:
-                arguments.append(where)
-            elif isinstance(where, tuple):
-                arguments.append(where[0].values[where[1]][index[axis - 1]])
-            else:
-                arguments.append(where[index[axis - 1]])
-        sent = {}
-        for (name, axis, registers, width), value in zip(self.sinks, self.hook(*arguments), strict=True):
-            stored = value if width is None else fit(value, width)
-            if stored != value:
-                self.saturations.setdefault(name, Counter())[index[axis - 1] if registers else index[0]] += 1
-            if registers is None:
-                sent[name] = stored
-            else:
-                for tap in self.taps:
-                    tap(name, axis, index, registers.values[name][index[axis - 1]], stored)
-                registers.values[name][index[axis - 1]] = stored
-        return sent
+        return self.call(index, inputs)
+
+    def _argument(self, name: str, kind: str, params: Params, names: dict[str, Any]) -> str:
+        """The expression that gives an argument its value; what it needs goes into ``names``."""
+        if kind in ("input", "key", "port"):
+            return f"inputs['{name}']"
+        held: Any
+        if kind == "width":
+            held, axis = self.registers.widths[name.removesuffix("_width")], CONSTANT
+        elif kind == "table":
+            table = params[name]
+            assert not isinstance(table, int)
+            held, axis = table.tolist(), CONSTANT
+        elif kind == "param":
+            value = params[name]
+            held, axis = (value, CONSTANT) if isinstance(value, int) else (value.tolist(), POST)
+        else:
+            registers, axis = self._where(name, kind)
+            held = registers.values[name]
+        names[f"a_{name}"] = held
+        return f"a_{name}" + AT[axis]
+
+    def _where(self, name: str, kind: str) -> tuple[Registers, int]:
+        """The registers that hold one, and what indexes it."""
+        if kind == "post":
+            assert self.post is not None
+            return self.post, POST
+        return self.registers, _AXIS[self.registers.program.registers[name].level]
+
+    def _sink(self, name: str, kind: str | None, names: dict[str, Any]) -> list[str]:
+        """The lines that narrow and store a result."""
+        if kind is None:
+            registers, axis = None, POST
+            width = self.registers.widths[name] if name.endswith("_payload") else None
+        else:
+            registers, axis = self._where(name, kind)
+            width = None if kind == "sum" else registers.widths[name]
+        at = AT[axis].strip("[]")
+        lines = []
+        if width is not None:
+            half = 1 << (width.bits - 1)
+            names[f"w_{name}"] = width
+            lines.append(f"if not {-half} <= r_{name} < {half}: r_{name} = narrow('{name}', r_{name}, w_{name}, {at})")
+        if registers is not None:
+            names[f"s_{name}"] = registers.values[name]
+            lines.append(f"if taps: tell('{name}', {axis}, index, s_{name}[{at}], r_{name})")
+            lines.append(f"s_{name}[{at}] = r_{name}")
+        return lines
+
+    def narrow(self, name: str, value: int, width: Bits, at: int) -> int:
+        """A result that does not fit, as its register takes it."""
+        self.saturations.setdefault(name, Counter())[at] += 1
+        return fit(value, width)
+
+    def tell(self, name: str, axis: int, index: tuple[int, int, int], old: int, new: int) -> None:
+        """Tell the taps of a write."""
+        for tap in self.taps:
+            tap(name, axis, index, old, new)

@@ -8,15 +8,15 @@ quiet (timing.md, docs/timing.md). A figure the datasheet lacks counts as the le
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from neuroemu.aer import KeyLayout, Packet
+from neuroemu.aer import KeyLayout
 from neuroemu.engines.clock import Collector
 from neuroemu.engines.core import Arrival, Core, Moment, Send
 from neuroemu.engines.job import Job, Outcome
@@ -30,7 +30,6 @@ from neuroemu.run import Counts, Where
 from neuroemu.tally import expand, hops, rule_operations
 
 Process = Generator[simpy.Event, Any, None]
-CHANNEL_NAMES = {number: name for name, number in CHANNELS.items()}
 
 
 def run(job: Job) -> Outcome:
@@ -38,40 +37,47 @@ def run(job: Job) -> Outcome:
     return _Chip(job).run()
 
 
-@dataclass(frozen=True)
-class _Taken:
-    """A packet that a core took in, with whom it came from: only for counting, the network sees the packet alone."""
+class _Taken(NamedTuple):
+    """A packet that a core took in: its axon, channel and payload, and who sent it, which is only for counting."""
 
-    packet: Packet
-    owner: str
+    axon: int
+    channel: int
+    payload: int
+    population: int
 
 
 class _EventCore:
-    """A core on the network: its axons, and what is due there."""
+    """A core on the network: its axons, and what is due there.
+
+    ``leads[axon, channel]`` lists what a packet leads to: (delay, projection, part) of every segment of the axon that
+    takes the channel, and the neuron the axon stands for.
+    """
 
     def __init__(self, image: Image, number: int, core: Core) -> None:
         self.number, self.core = number, core
         routing = image.routing
         here = np.flatnonzero(routing.axon_core == number)
-        self.axons = {
-            int(routing.axon_index[k]): (int(routing.axon_population[k]), int(routing.axon_neuron[k])) for k in here
-        }
-        self.segments: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        for projection, synapses in core.synapses.items():
+        sources = zip(routing.axon_population[here].tolist(), routing.axon_neuron[here].tolist(), strict=True)
+        axons = dict(zip(sources, routing.axon_index[here].tolist(), strict=True))
+        self.leads: dict[tuple[int, int], list[tuple[int, int, int, int]]] = {}
+        for number, synapses in core.synapses.items():
+            projection = synapses.projection
+            channels = [CHANNELS[name] for name in projection.routes]
             for part, neuron in synapses.segments:
-                source = (synapses.projection.pre, neuron)
-                self.segments.setdefault(source, []).append((projection, part))
+                lead = (projection.parts[part].delay, number, part, neuron)
+                for channel in channels:
+                    self.leads.setdefault((axons[projection.pre, neuron], channel), []).append(lead)
         self.mailbox: list[_Taken] = []
         self.due: dict[int, list[Arrival]] = {}
 
-    def waiting(self, taken: _Taken, layout: KeyLayout, image: Image) -> Iterator[tuple[int, Arrival]]:
-        """What a packet leads to: (delay, arrival) for every segment of its axon that takes its channel."""
-        address = layout.decode(taken.packet.key)
-        source = self.axons[address.axon]
-        for projection, part in self.segments[source]:
-            if CHANNEL_NAMES[address.channel] in image.projections[projection].routes:
-                delay = image.projections[projection].parts[part].delay
-                yield delay, Arrival(projection, address.channel, source[1], part, taken.packet.payload)
+    def open(self, tick: int) -> list[Arrival]:
+        """What comes due this tick: packets sent in the last one, and those whose synapses delay them until now."""
+        due = self.due
+        for axon, channel, payload, _ in self.mailbox:
+            for delay, projection, part, neuron in self.leads[axon, channel]:
+                due.setdefault(tick + delay, []).append(Arrival(projection, channel, neuron, part, payload))
+        self.mailbox = []
+        return sorted(due.pop(tick, []))
 
 
 class _Chip:
@@ -155,13 +161,10 @@ class _Chip:
         yield from self.axon_out(presentation, tick, everything, enabled, told, rules)
 
     def deliver(self, number: int, core: _EventCore, tick: int) -> list[Arrival]:
-        """What comes due this tick: packets sent in the last one, and those whose synapses delay them until now."""
-        for taken in core.mailbox:
-            self.counts["axon_in", number, taken.owner] += 1
-            for delay, arrival in core.waiting(taken, self.layout, self.image):
-                core.due.setdefault(tick + delay, []).append(arrival)
-        core.mailbox = []
-        return sorted(core.due.pop(tick, []))
+        """Packets that the network delivered in the last tick reach the axons."""
+        for population, n in Counter(taken.population for taken in core.mailbox).items():
+            self.counts["axon_in", number, self.image.populations[population].name] += n
+        return core.open(tick)
 
     def active(self) -> NDArray[np.bool_]:
         """Neurons that a synop reached in the tick, by network-wide id."""
@@ -203,38 +206,43 @@ class _Chip:
         columns = [(send.population, send.neuron, CHANNELS[send.channel], send.payload) for send in sends]
         table = np.array(columns, np.int64).reshape(-1, 4).T
         traffic, carried = self.traffic.traffic(Sends(*table), enabled, self.active(), told, rules)
-        packets = self.packets(carried, self.traffic.cores(traffic.target))
-        addressed = np.array([self.layout.decode(packet.key).core for packet in packets], np.int64)
+        keys = self.keys(carried, self.traffic.cores(traffic.target))
+        channel, _, core, axon = self.layout.decode_array(keys)  # the routers see nothing but the key
+        addressed = core.astype(np.int64)
         traffic = replace(traffic, target=self.traffic.placed(addressed))
         timing = yield from self.network.tick(traffic)
         self.collector.add(presentation, tick, traffic, timing)
-        owners = [self.image.populations[number].name for number in carried.population.tolist()]
+        lists = (axon.tolist(), channel.tolist(), carried.payload.tolist(), carried.population.tolist())
+        packets = [_Taken(*fields) for fields in zip(*lists, strict=True)]
         for here, numbers in enumerate(self.network.taken):
-            for k in numbers:
-                self.take_in(self.traffic.chip_core(here), _Taken(packets[k], owners[k]))
-        self.count_packets(carried, addressed, owners)
+            if numbers:
+                self.take_in(self.traffic.chip_core(here), [packets[k] for k in numbers])
+        self.count_packets(carried, addressed)
         self.counts["barrier", HOST, ""] += 1
 
-    def take_in(self, number: int, taken: _Taken) -> None:
-        """A packet for the synapses waits for the next tick; what a modulator says, the somas have heard in this one."""
-        if self.layout.decode(taken.packet.key).channel == CHANNELS["target"]:
-            self.counts["axon_in", number, taken.owner] += 1
-        else:
-            self.cores[number].mailbox.append(taken)
+    def take_in(self, number: int, taken: list[_Taken]) -> None:
+        """Packets for the synapses wait for the next tick; what a modulator says, the somas have heard in this one."""
+        for packet in taken:
+            if packet.channel == CHANNELS["target"]:
+                self.counts["axon_in", number, self.image.populations[packet.population].name] += 1
+            else:
+                self.cores[number].mailbox.append(packet)
 
-    def packets(self, carried: Carried, core: Ints) -> list[Packet]:
-        """What the routers see: a key and a payload."""
+    def keys(self, carried: Carried, core: Ints) -> NDArray[np.uint32]:
+        """What the routers see of every packet."""
         axon = np.where(carried.axon < 0, 0, self.image.routing.axon_index[carried.axon])
-        keys = self.layout.encode_array(carried.channel, np.zeros_like(core), core, axon)
-        return [Packet(key, payload) for key, payload in zip(keys.tolist(), carried.payload.tolist(), strict=True)]
+        return self.layout.encode_array(carried.channel, np.zeros_like(core), core, axon)
 
     # ---- counting
-    def count_packets(self, carried: Carried, addressed: Ints, owners: list[str]) -> None:
+    def count_packets(self, carried: Carried, addressed: Ints) -> None:
         x, y = hops(self.image, carried.core, addressed)
-        for core, owner, dx, dy in zip(carried.core.tolist(), owners, x.tolist(), y.tolist(), strict=True):
-            self.counts["host_packet" if core == HOST else "packet", core, owner] += 1
-            self.counts["hop_x", core, owner] += dx
-            self.counts["hop_y", core, owner] += dy
+        for number in np.unique(carried.population).tolist():
+            mine, owner = carried.population == number, self.image.populations[number].name
+            for core in np.unique(carried.core[mine]).tolist():
+                here = mine & (carried.core == core)
+                self.counts["host_packet" if core == HOST else "packet", core, owner] += int(here.sum())
+                self.counts["hop_x", core, owner] += int(x[here].sum())
+                self.counts["hop_y", core, owner] += int(y[here].sum())
 
     def modulate(self, presentation: int, tick: int) -> list[tuple[int, int]]:
         """The host's word to populations that are modulated now; (population, core) of every packet it takes."""
@@ -257,7 +265,7 @@ class _Chip:
         """Packets in the mailbox and segments still waiting at the end of a presentation never come due."""
         names = self.image.populations
         for taken in core.mailbox:
-            self.counts["dropped", number, taken.owner] += sum(1 for _ in core.waiting(taken, self.layout, self.image))
+            self.counts["dropped", number, names[taken.population].name] += len(core.leads[taken.axon, taken.channel])
         for arrivals in core.due.values():
             for arrival in arrivals:
                 self.counts["dropped", number, names[self.image.projections[arrival.projection].pre].name] += 1
