@@ -96,18 +96,21 @@ class Neurons:
         """Whether a synop reached the neuron in the last soma tick."""
         self.fired = [0] * index.size
         self.calls: Counter[tuple[str, int]] = Counter()
+        self.each_soma = Counter({("soma", i): 1 for i in range(index.size)})
         self.active: Counter[int] = Counter()
         self.port_saturations: dict[str, Counter[int]] = {port: Counter() for port in self.ports}
 
-    def drives(self) -> list[dict[str, int]]:
+    def drives(self) -> dict[str, list[int]]:
         """Stage dendrite: each port's sum, narrowed once; the sums start again from 0."""
-        narrowed: list[dict[str, int]] = [{} for _ in self.index]
+        shift, half = self.shift, 1 << (self.width.bits - 1)
+        narrowed = {}
         for port, totals in self.totals.items():
-            for i, total in enumerate(totals):
-                value = dendrite(total, self.shift, self.width)
-                if value != total << self.shift:
-                    self.port_saturations[port][i] += 1
-                narrowed[i][port] = value
+            narrowed[port] = values = [total << shift for total in totals]
+            if max(values, default=0) >= half or min(values, default=0) < -half:
+                for i, total in enumerate(totals):
+                    if not -half <= values[i] < half:
+                        values[i] = dendrite(total, shift, self.width)
+                        self.port_saturations[port][i] += 1
         self.clear()
         return narrowed
 
@@ -117,24 +120,31 @@ class Neurons:
 
     def soma(self, moment: Moment) -> list[Send]:
         """Stages dendrite, soma and axon-out of an enabled population."""
-        hook = self.hooks["soma"]
+        hook = self.hooks["soma"].call
+        keyed = self.hooks["soma"].keyed
+        inputs = {"tick": moment.tick, "phase": moment.phase, "phase_tick": moment.phase_tick}
+        drives = list(self.drives().items())
         results = []
-        for i, ports in enumerate(self.drives()):
-            inputs = ports | {"tick": moment.tick, "phase": moment.phase, "phase_tick": moment.phase_tick}
-            if hook.keyed:
-                inputs["key"] = moment.key("soma", None, self.population.id0 + self.index[i])
+        for i, j in enumerate(self.index):
+            for port, values in drives:
+                inputs[port] = values[i]
+            if keyed:
+                inputs["key"] = moment.key("soma", None, self.population.id0 + j)
             results.append(hook((i, 0, 0), inputs))
-            self.calls["soma", i] += 1
-            self.active[i] += self.touched[i]
+        self.calls.update(self.each_soma)
+        for i, touched in enumerate(self.touched):
+            if touched:
+                self.active[i] += 1
         self.was_active, self.touched = self.touched, [0] * len(self.index)
         if self.groups is not None:
             self.settle(results)
         fires = self.program.fires
         self.fired = [int(result[fires] != 0) if fires else 0 for result in results]
+        channels = [(channel, f"{channel}_payload") for channel in self.program.channels]
         return [
-            Send(self.number, self.index[i], channel, result.get(f"{channel}_payload", 1))
+            Send(self.number, self.index[i], channel, result.get(payload, 1))
             for i, result in enumerate(results)
-            for channel in self.program.channels
+            for channel, payload in channels
             if result[channel] != 0
         ]
 

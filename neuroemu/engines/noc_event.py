@@ -103,17 +103,22 @@ class _Input:
     def offer(self, now: int) -> None:
         """There is a new head of line."""
         packet = self.packets[0]
-        self.eligible = eligible = packet.head if packet.head > self.free else self.free
+        wake = packet.head
+        if wake < self.free:
+            wake = self.free
+        self.eligible = wake
         output = self.way[packet.target]
         output.requests.append(self)
-        output.arm(eligible, now)
-
-    def leave(self, tail_out: int, now: int) -> None:
-        """The head of line has gone."""
-        self.free = tail_out
-        if self.packets:
-            self.offer(now)
-        self.feeder.slot_back(tail_out + self.credit, now)
+        slots = output.slots
+        if slots:  # as arm() does: this is the innermost loop
+            if wake < slots[0]:
+                wake = slots[0]
+            if wake < output.free:
+                wake = output.free
+            if wake < output.wake:
+                output.wake = wake
+                output.network.armed += 1
+                output.schedule(output.event, NORMAL, wake - now)
 
 
 class _Sink:
@@ -216,7 +221,10 @@ class _Output:
         self.free, self.last = tail_out, fifo.port
         self.slots.popleft()
         packet.head, packet.tail = now + self.hop, tail_out + self.hop
-        fifo.leave(tail_out, now)
+        fifo.free = tail_out
+        if fifo.packets:
+            fifo.offer(now)
+        fifo.feeder.slot_back(tail_out + fifo.credit, now)
         self.beyond.enter(packet, now)
         if requests:
             self.arm(min([fifo.eligible for fifo in requests]), now)
