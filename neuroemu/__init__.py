@@ -55,6 +55,7 @@ from neuroemu.reference import Reference, simulate
 from neuroemu.replay import Replay, replay
 from neuroemu.report import Report, report
 from neuroemu.run import Counts, Run, Spikes, load_run, stored_accuracy
+from neuroemu.session import Session
 from neuroemu.stimulus import Stimulus, stimulus
 
 __version__ = "0.1.0"
@@ -93,6 +94,7 @@ __all__ = [
     "Report",
     "Run",
     "RunError",
+    "Session",
     "Sparse",
     "Spikes",
     "Stimulus",

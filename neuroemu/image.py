@@ -180,7 +180,7 @@ class Image:
         key = (owner.program, tuple(sorted(switches.items())))
         if key not in self._parsed:
             path, source = self.programs[owner.program]
-            name = Path(owner.program).name.removesuffix(".py")
+            name = Path(owner.program).name.replace(".py.", ".").removesuffix(".py")
             self._parsed[key] = specialize(parse_program(source, path, name), switches)
         return self._parsed[key]
 

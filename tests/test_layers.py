@@ -27,7 +27,19 @@ LAYERS = (
         "packets",
     ),
     ("engines",),
-    ("report_time", "report", "facts", "difference", "replay", "aedat", "explain"),
+    (
+        "report_time",
+        "report",
+        "facts",
+        "inside",
+        "condition",
+        "follow",
+        "session",
+        "difference",
+        "replay",
+        "aedat",
+        "explain",
+    ),
     ("convolution", "graph", "nir", "formats", "screen", "recorded", "ticks", "match", "commands", "cli"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -71,7 +71,7 @@ def run(
         raise RunError(f"seed is {seed}; use one from -2**63 to 2**63 - 1")
     events = as_stimulus(image, inputs)
     job = Job(image, events, seed, plastic, commit_every, workers or os.cpu_count() or 1, progress)
-    _check(job)
+    check(job)
     module = importlib.import_module(f"neuroemu.engines.{engine}")
     with recorder(record, lambda: _header(job), image, events) as keep:
         start = time.perf_counter()
@@ -96,7 +96,8 @@ def _header(job: Job) -> Header:
     )
 
 
-def _check(job: Job) -> None:
+def check(job: Job) -> None:
+    """Whether the stimulus suits the image. Raises StimulusError, RunError."""
     image, events = job.image, job.stimulus
     sizes = host_sizes(image)
     for name, part in events.events.items():
@@ -109,7 +110,7 @@ def _check(job: Job) -> None:
                 f"input '{name}' names neuron {part.neuron.max()}, the host input has 0..{sizes[name] - 1}; correct it"
             )
         if part.payload.size and np.any(part.payload != 1):
-            _check_payload(image, name, part.payload)
+            check_payload(image, name, part.payload)
     if job.ticks > MAX_TICKS:
         raise RunError(f"a presentation lasts {job.ticks} ticks, programs are proved for {MAX_TICKS}; cut the input up")
     if events.rows > job.ticks:
@@ -126,7 +127,7 @@ def _check(job: Job) -> None:
             )
 
 
-def _check_payload(image: Image, name: str, payload: np.ndarray[tuple[int], np.dtype[np.int32]]) -> None:
+def check_payload(image: Image, name: str, payload: np.ndarray[tuple[int], np.dtype[np.int32]]) -> None:
     """A payload that nothing reads would be lost without a word; one that the chip cannot carry is refused."""
     bits = image.chip.payload_bits
     half = 1 << ((bits or PAYLOAD_BITS) - 1)

@@ -89,6 +89,8 @@ class Neurons:
         self.shift = image.chip.weight_shift
         self.groups = None if population.groups is None else population.groups[index].tolist()
         self.totals = {port: [0] * index.size for port in self.ports}
+        self.delivered = self.totals
+        """What the synapses added to the ports in the last tick, exact."""
         self.touched = [0] * index.size
         self.was_active = [0] * index.size
         """Whether a synop reached the neuron in the last soma tick."""
@@ -109,8 +111,12 @@ class Neurons:
                     if not -half <= values[i] < half:
                         values[i] = dendrite(total, shift, self.width)
                         self.port_saturations[port][i] += 1
-            self.totals[port] = [0] * len(self.index)
+        self.clear()
         return narrowed
+
+    def clear(self) -> None:
+        """The ports' sums start again from 0."""
+        self.delivered, self.totals = self.totals, {port: [0] * len(self.index) for port in self.ports}
 
     def soma(self, moment: Moment) -> list[Send]:
         """Stages dendrite, soma and axon-out of an enabled population."""
@@ -169,7 +175,7 @@ class Neurons:
 
     def rest(self) -> None:
         """Between presentations, and in a tick without soma: what reached the ports is lost, nothing fires."""
-        self.totals = {port: [0] * len(self.index) for port in self.ports}
+        self.clear()
         self.touched = [0] * len(self.index)
         self.fired = [0] * len(self.index)
 

@@ -2,79 +2,101 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from neuroemu.engines.core import Arrival, Core, Moment, Send
 from neuroemu.engines.job import Job, Outcome, by_slice
 from neuroemu.engines.record import Recorder, state_of
+from neuroemu.image import Image
 from neuroemu.isa import CHANNELS, RULE_HOOKS
 from neuroemu.network import Ints
-from neuroemu.tally import Raw, host_sends, tally
+from neuroemu.run import Counts
+from neuroemu.tally import Raw, tally
 
 
 def run(job: Job) -> Outcome:
     """Run every presentation, one after the other."""
-    return _Whole(job).run()
+    whole, recorder = Whole(job.image, job.seed, job.plastic), Recorder(job)
+    for low, high in job.batches():
+        for presentation in range(low, high):
+            whole.begin(job, presentation)
+            for tick in range(job.ticks):
+                recorder.tick(presentation, tick, whole.tick(), [whole.core])
+            whole.end()
+            recorder.end(presentation, [whole.core])
+            job.progress("running", presentation + 1, job.stimulus.n)
+        if job.plastic:
+            whole.commit(high - low)
+    state, weights = state_of(job.image, [whole.core])
+    return recorder.outcome(whole.counts(), state, weights)
 
 
-class _Whole:
-    def __init__(self, job: Job) -> None:
-        self.job, self.image = job, job.image
-        chip = {number: np.arange(p.n) for number, p in enumerate(self.image.populations) if not p.is_host}
-        self.core = Core(self.image, chip, job.seed, job.plastic)
-        self.recorder = Recorder(job)
-        self.raw = Raw(plastic=job.plastic, presentations=job.stimulus.n, ticks=job.ticks * job.stimulus.n)
-        self.raw.sends, self.raw.unsent = host_sends(self.image, job.stimulus, job.ticks, job.deepest)
-        for number, population in enumerate(self.image.populations):
-            program = self.image.program_of(population)
-            for channel in program.channels if program else ():
+class Waiting(NamedTuple):
+    """A packet in the delay buffer of a core: the tick it is due, its core, and where it will arrive."""
+
+    due: int
+    core: int
+    arrival: Arrival
+
+
+class Whole:
+    """The chip as one core, tick by tick: the run above goes through, a Session stops where it is told.
+
+    ``next`` is the tick that comes next, ``arrivals`` what the last one delivered, ``due`` what is under way, by tick.
+    """
+
+    def __init__(self, image: Image, seed: int, plastic: bool) -> None:
+        self.image = image
+        chip = {number: np.arange(p.n) for number, p in enumerate(image.populations) if not p.is_host}
+        self.core = Core(image, chip, seed, plastic)
+        self.raw = Raw(plastic=plastic)
+        deepest = max((part.delay for projection in image.projections for part in projection.parts), default=0)
+        for number, population in enumerate(image.populations):
+            program = image.program_of(population)
+            for channel in program.channels if program else ("input",):
                 self.raw.sends[number, channel] = np.zeros(population.n, np.int64)
-                self.raw.unsent[number, channel] = np.zeros((job.deepest + 1, population.n), np.int64)
+                self.raw.unsent[number, channel] = np.zeros((deepest + 1, population.n), np.int64)
+        self.late: deque[list[Send]] = deque(maxlen=deepest + 1)
         self.due: dict[int, list[Arrival]] = {}
+        self.arrivals: list[Arrival] = []
+        self.moment = Moment(seed, 0, 0)
+        self.next = 0
 
-    def run(self) -> Outcome:
-        for low, high in self.job.batches():
-            for presentation in range(low, high):
-                self.presentation(presentation)
-                self.job.progress("running", presentation + 1, self.job.stimulus.n)
-            if self.job.plastic:
-                self.core.commit(high - low)
-                self.raw.commits += 1
-        self.gather()
-        state, weights = state_of(self.image, [self.core])
-        return self.recorder.outcome(tally(self.image, self.raw), state, weights)
-
-    def presentation(self, presentation: int) -> None:
-        phases, phase_ticks = self.job.schedule
+    def begin(self, job: Job, presentation: int) -> None:
+        """Start a presentation of a job for this image; it is the job's that decides phases, windows, inputs and values."""
+        self.job, self.presentation, self.next = job, presentation, 0
+        self.moment.presentation, self.moment.tick = job.stimulus.first + presentation, 0
         self.core.begin()
-        self.due = {}
-        moment = Moment(self.job.seed, self.job.stimulus.first + presentation, 0)
-        for tick in range(self.job.ticks):
-            moment.tick, moment.phase, moment.phase_tick = tick, int(phases[tick]), int(phase_ticks[tick])
-            self.tick(presentation, moment)
-        moment.tick = self.job.ticks
-        self.core.end(moment)
-        self.recorder.end(presentation, [self.core])
+        self.due, self.arrivals = {}, []
+        self.late.clear()
 
-    def tick(self, presentation: int, moment: Moment) -> None:
-        tick = moment.tick
-        arrivals = sorted(self.due.pop(tick, []))  # deliver
-        self.core.synapse(arrivals, moment)
-        for number in self.job.modulations.get(tick, ()):
-            name = self.image.populations[number].name
-            self.core.modulate(number, self.job.stimulus.values[name][presentation])
-        windows = {number: self.job.window(self.image.populations[number]) for number in self.core.neurons}
+    def tick(self, injected: Iterable[Send] = ()) -> list[Send]:
+        """One tick; ``injected`` joins what the host sends in it. Returns what the chip's neurons sent."""
+        job, moment, tick = self.job, self.moment, self.next
+        moment.tick, moment.phase, moment.phase_tick = tick, *(int(column[tick]) for column in job.schedule)
+        self.arrivals = sorted(self.due.pop(tick, []))  # deliver
+        self.core.synapse(self.arrivals, moment)
+        for number in job.modulations.get(tick, ()):
+            self.core.modulate(number, job.stimulus.values[self.image.populations[number].name][self.presentation])
+        windows = {number: job.window(self.image.populations[number]) for number in self.core.neurons}
         sends = self.core.soma(moment, {number for number, (low, high) in windows.items() if low <= tick < high})
-        for number, neuron, payload in self.job.input_packets(presentation, tick):
-            self.send(Send(number, neuron, "input", payload), tick)
-        for send in sends:  # axon_out
+        host = [
+            Send(number, neuron, "input", payload)
+            for number, neuron, payload in job.input_packets(self.presentation, tick)
+        ]
+        for send in (everything := [*host, *injected, *sends]):  # axon_out
             self.send(send, tick)
-            self.count(send, tick)
-        self.recorder.tick(presentation, tick, sends, [self.core])
+            self.raw.sends[send.population, send.channel][send.neuron] += 1
+        self.late.append(everything)
         self.core.rules(moment)
-        # barrier: nothing to wait for here
+        self.raw.ticks += 1
+        self.next += 1
+        return sends  # barrier: nothing to wait for here
 
     def send(self, send: Send, tick: int) -> None:
         for number, projection in enumerate(self.image.projections):
@@ -84,16 +106,53 @@ class _Whole:
                         arrival = Arrival(number, CHANNELS[send.channel], send.neuron, place, send.payload)
                         self.due.setdefault(tick + 1 + part.delay, []).append(arrival)
 
-    def count(self, send: Send, tick: int) -> None:
-        key = (send.population, send.channel)
-        self.raw.sends[key][send.neuron] += 1
-        back = self.job.ticks - 1 - tick
-        if back <= self.job.deepest:
-            self.raw.unsent[key][back, send.neuron] += 1
+    def end(self) -> None:
+        """End the presentation; what is still under way is dropped."""
+        self.moment.tick = self.next
+        self.core.end(self.moment)
+        self.raw.unsent = self.unsent()
+        self.raw.presentations += 1
+        self.due, self.arrivals = {}, []
+        self.late.clear()
+
+    def commit(self, batch: int) -> None:
+        """Commit the sums of the last ``batch`` presentations."""
+        self.core.commit(batch)
+        self.raw.commits += 1
+
+    # ---- counting
+    def unsent(self) -> dict[tuple[int, str], Ints]:
+        """Raw.unsent as if the presentation ended here."""
+        unsent = {key: values.copy() for key, values in self.raw.unsent.items()}
+        for back, sends in enumerate(reversed(self.late)):
+            for send in sends:
+                unsent[send.population, send.channel][back, send.neuron] += 1
+        return unsent
+
+    def waiting(self) -> Iterator[Waiting]:
+        """What is under way, once for each core that it goes to."""
+        for due, arrivals in sorted(self.due.items()):
+            for arrival in sorted(arrivals):
+                projection = self.image.projections[arrival.projection]
+                part = projection.parts[arrival.part]
+                posts = part.post[part.indptr[arrival.neuron] : part.indptr[arrival.neuron + 1]]
+                for core in np.unique(self.image.populations[projection.post].core_of[posts]).tolist():
+                    yield Waiting(due, core, arrival)
+
+    def counts(self) -> Counts:
+        """Every count so far; a packet under way counts as sent, and neither as arrived nor as dropped."""
+        self.gather()
+        counts = tally(self.image, replace(self.raw, unsent=self.unsent()))
+        table = Counter(counts.table)
+        for waiting in self.waiting():
+            source = self.image.populations[self.image.projections[waiting.arrival.projection].pre]
+            table["dropped", waiting.core, source.name] -= 1
+        return Counts(table)
 
     def gather(self) -> None:
         """Move what the core counted into the form that tally reads."""
         raw = self.raw
+        raw.saturations, raw.axon_saturations = {}, {}
         for number, neurons in self.core.neurons.items():
             population = neurons.population
             raw.active[number] = by_slice(population, neurons.active)

@@ -32,9 +32,7 @@ class Recorder:
 
     def tick(self, presentation: int, tick: int, sends: Iterable[Send], cores: Sequence[Core]) -> None:
         """Note what was sent in a tick, and every probed register after its soma."""
-        for send in sends:
-            ident = self.image.populations[send.population].id0 + send.neuron
-            self.columns.append((presentation, tick, CHANNELS[send.channel], ident, send.payload))
+        self.columns += columns(self.image, presentation, tick, sends)
         for (number, register), array in self.probes.items():
             _copy(cores, number, register, array[presentation, tick])
 
@@ -58,6 +56,14 @@ class Recorder:
             weights=weights,
             timing=timing,
         )
+
+
+def columns(image: Image, presentation: int, tick: int, sends: Iterable[Send]) -> list[tuple[int, int, int, int, int]]:
+    """Rows of a run's record of packets, a row a packet, in the order of Spikes.FIELDS."""
+    return [
+        (presentation, tick, CHANNELS[s.channel], image.populations[s.population].id0 + s.neuron, s.payload)
+        for s in sends
+    ]
 
 
 def _copy(cores: Sequence[Core], number: int, register: str, into: Ints) -> None:
