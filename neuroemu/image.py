@@ -85,6 +85,12 @@ class ImagePopulation:
         return cores
 
 
+def ranges(first: Ints, count: Ints) -> Ints:
+    """first[0], first[0] + 1, ..., count[0] of them, then first[1], ..."""
+    ends = np.cumsum(count)
+    return np.arange(int(ends[-1]) if ends.size else 0) - np.repeat(ends - count - first, count)
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """A projection's synapses of one delay, by pre neuron: those of neuron j are ``post[indptr[j]:indptr[j+1]]``, ascending.
@@ -104,6 +110,19 @@ class Part:
     def pre(self) -> Ints:
         """Pre neuron of every synapse."""
         return np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
+
+    @cached_property
+    def _by_post(self) -> tuple[Ints, Ints]:
+        """Synapses in order of their post neuron, and where each post neuron's begin."""
+        order = np.argsort(self.post, kind="stable")
+        n = int(self.post.max(initial=-1)) + 1
+        return order, np.searchsorted(self.post[order], np.arange(n + 1))
+
+    def into(self, neurons: Ints) -> Ints:
+        """Synapses that end at these post neurons, ascending."""
+        order, first = self._by_post
+        inside = neurons[neurons < first.size - 1]
+        return np.sort(order[ranges(first[inside], first[inside + 1] - first[inside])])
 
     @cached_property
     def fan_out(self) -> Ints:

@@ -1,8 +1,8 @@
 """A chip's tick with its network-on-chip: the SimPy engine and the compiled twin against SANA-FE in the same run.
 
-Workload W4: 4000 current-based LIF neurons, 80 % excitatory, 80 synapses each, on 128 cores of a Loihi-like mesh, about 16 Hz. SANA-FE (GPL)
-is put into an environment of its own and run as a separate process on the same network; its neurons are floats with two ticks of
-refractoriness, so it spikes a little less. Without SANA-FE the benchmark says so and prints our numbers alone.
+Workload W4: 4000 current-based LIF neurons, 80 % excitatory, 80 synapses each, on 128 cores of a Loihi-like mesh. SANA-FE is
+put into an environment of its own and run as a separate process (it is GPL) on the same network; its neurons are floats with
+two ticks of refractoriness, so it spikes a little less. Without SANA-FE the benchmark says so and prints our numbers alone.
 Every process reports its own peak memory. Compile time of the kernels is apart.
 """
 

@@ -8,17 +8,23 @@ Prints one line of JSON.
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
-import sys
 import time
 
 import numpy as np
-import sanafe
 
 
 def main() -> None:
-    data, ticks, model = np.load(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network")
+    parser.add_argument("ticks", type=int)
+    parser.add_argument("model", choices=["simple", "detailed", "cycle"])
+    arguments = parser.parse_args()
+    import sanafe
+
+    data, ticks, model = np.load(arguments.network), arguments.ticks, arguments.model
     architecture, network = sanafe.load_loihi(), sanafe.Network()
     attributes = {
         "threshold": float(data["threshold"]),

@@ -14,7 +14,7 @@ from neuroemu.engines.noc import LOCAL, Holder, Mesh, TickTiming, Traffic
 from neuroemu.engines.noc_twin import run as run_twin
 from neuroemu.engines.traffic import Sends, TrafficOf
 from neuroemu.errors import RunError
-from neuroemu.image import HOST, Image, Part
+from neuroemu.image import HOST, Image, Part, ranges
 from neuroemu.isa import CHANNELS
 from neuroemu.network import Ints
 from neuroemu.run import Spikes
@@ -82,12 +82,6 @@ def holder_name(traffic: TrafficOf, holder: Holder) -> str:
     host = holder.number == traffic.mesh.n_cores
     who = "host" if host else f"core {traffic.chip_core(holder.number)}"
     return f"{who} {'sending' if holder.kind == 'source' else 'taking in'}"
-
-
-def ranges(first: Ints, count: Ints) -> Ints:
-    """first[0], first[0]+1, ..., count[0] of them, then first[1], ..."""
-    ends = np.cumsum(count)
-    return np.arange(int(ends[-1]) if ends.size else 0) - np.repeat(ends - count - first, count)
 
 
 def time_recorded(job: Job, spikes: Spikes) -> Timing:

@@ -198,16 +198,17 @@ class Synapses:
         self.segments: dict[tuple[int, int], int] = {}
         self.rows: list[list[int]] = []
         for place, part in enumerate(self.projection.parts):
-            for k in np.flatnonzero(local[part.post] >= 0).tolist():
-                where = (place, int(part.pre[k]))
-                if where not in self.segments:
-                    self.segments[where] = len(self.rows)
-                    self.rows.append([])
-                self.rows[self.segments[where]].append(len(self.post))
-                self.segment.append(self.segments[where])
-                self.post.append(int(local[part.post[k]]))
-                self.weight.append(int(part.weight[k]))
-                self.ids.append(int(part.ids[k]))
+            here = part.into(np.array(neurons.index, np.int64))
+            pre = part.pre[here]
+            self.post += local[part.post[here]].tolist()
+            self.weight += part.weight[here].tolist()
+            self.ids += part.ids[here].tolist()
+            begins = np.flatnonzero(np.diff(pre, prepend=-1))
+            edges = [*(begins + len(self.segment)).tolist(), len(self.segment) + here.size]
+            for neuron, low, high in zip(pre[begins].tolist(), edges, edges[1:], strict=False):
+                self.segments[place, neuron] = len(self.rows)
+                self.segment += [len(self.rows)] * (high - low)
+                self.rows.append(list(range(low, high)))
         self.calls: Counter[tuple[str, int]] = Counter()
         """Calls of synapse hooks, by post neuron; calls of the other hooks in ``axon_calls``."""
         self.axon_calls: Counter[str] = Counter()
