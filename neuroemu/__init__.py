@@ -32,6 +32,7 @@ from neuroemu.facts import check_file, chip_facts
 from neuroemu.formats import demo_data
 from neuroemu.image import Image, load_image
 from neuroemu.match import Match, match
+from neuroemu.memory import Memory, with_memory
 from neuroemu.network import (
     IF,
     LI,
@@ -57,6 +58,8 @@ from neuroemu.report import Report, report
 from neuroemu.run import Counts, Run, Spikes, load_run, stored_accuracy
 from neuroemu.session import Session
 from neuroemu.stimulus import Stimulus, stimulus
+from neuroemu.train import Epoch, Training, evaluate, train
+from neuroemu.wiring import wire
 
 __version__ = "0.1.0"
 
@@ -71,6 +74,7 @@ __all__ = [
     "CubaLIF",
     "DatasheetError",
     "Difference",
+    "Epoch",
     "Explanation",
     "FileError",
     "Firmware",
@@ -81,6 +85,7 @@ __all__ = [
     "LI",
     "LIF",
     "Match",
+    "Memory",
     "Modulator",
     "Network",
     "NetworkError",
@@ -98,6 +103,7 @@ __all__ = [
     "Sparse",
     "Spikes",
     "Stimulus",
+    "Training",
     "StimulusError",
     "UnknownNameError",
     "UnsupportedError",
@@ -106,6 +112,7 @@ __all__ = [
     "compare_recordings",
     "compile",
     "demo_data",
+    "evaluate",
     "explain",
     "load_chip",
     "load_image",
@@ -121,5 +128,8 @@ __all__ = [
     "stimulus",
     "stored_accuracy",
     "to_aedat2",
+    "train",
+    "wire",
+    "with_memory",
     "write_nir",
 ]

@@ -178,6 +178,8 @@ class Image:
     losses: tuple[Loss, ...] = ()
     notes: tuple[str, ...] = ()
     conventions: dict[str, Any] = field(default_factory=dict)
+    registers: Mapping[str, Ints] = field(default_factory=dict)
+    """Start values of lasting registers that are not their program's, by ``owner.register``: what a trained image has learned."""
 
     @cached_property
     def chip(self) -> Chip:
@@ -379,7 +381,9 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "losses": [asdict(loss) for loss in image.losses],
         "notes": list(image.notes),
         "conventions": image.conventions,
+        "registers": sorted(image.registers),
     }
+    arrays |= {f"register.{name}": np.asarray(values, np.int64) for name, values in image.registers.items()}
     return header, arrays
 
 
@@ -457,4 +461,5 @@ def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
         losses=tuple(Loss(**loss) for loss in header["losses"]),
         notes=tuple(header["notes"]),
         conventions=header["conventions"],
+        registers={name: arrays[f"register.{name}"] for name in header["registers"]},
     )

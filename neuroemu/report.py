@@ -91,6 +91,12 @@ class Report:
             ((row.unit, row.energy_fj) for row in self.rows), tuple(dict.fromkeys(e.unit for e in EVENTS.values()))
         )
 
+    @cached_property
+    def by_part(self) -> dict[str, int]:
+        """Energy of inference and of learning, in femtojoules. Learning is what the rule unit and writes to synapse memory take."""
+        learning = sum(row.energy_fj or 0 for row in self.rows if row.unit == "rule" or row.event == "synapse_write")
+        return {"inference": self.total_fj - learning, "learning": learning}
+
     @property
     def static_fj(self) -> int | None:
         """Static energy over the modelled time, else over the bound, rounded to a femtojoule."""
@@ -117,6 +123,7 @@ class Report:
             "unknown": list(self.unknown),
             "energy_by_basis_fj": self.by_basis,
             "energy_by_unit_fj": self.by_unit,
+            "energy_by_part_fj": self.by_part,
             "static_nw": self.static_nw,
             "static_fj": self.static_fj,
             "time_bound_ps": self.bound_ps,

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from neuroemu.errors import FileError, RunError
 from neuroemu.files import load_arrays, write_folder
 from neuroemu.isa import CHANNELS
+from neuroemu.memory import Memory
 from neuroemu.network import Ints
 from neuroemu.shelf import unknown
 from neuroemu.timing import Timing
@@ -163,6 +164,8 @@ class Run:
     readout: dict[str, Ints] = field(default_factory=dict)
     state: dict[str, Ints] = field(default_factory=dict)
     weights: dict[str, Ints] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
+    """What the chip remembers after the run: give it to the next one as ``start``, or store it with ``image.with_memory``."""
     timing: Timing | None = None
     wall_s: float = 0.0
     compile_s: float = 0.0
@@ -283,6 +286,7 @@ class Run:
             "layers": {name: [layer.id0, list(layer.shape), layer.age] for name, layer in self.layers.items()},
             "usage": [[core, held] for core, held in self.usage.items()],
             "counts": self.counts.rows(),
+            "memory": [sorted(self.memory.weights), sorted(self.memory.registers), self.memory.commits],
             "timing": None if self.timing is None else self.timing.as_dict(),
             **extra,
         }
@@ -371,5 +375,16 @@ def _restore(header: dict[str, Any], chip_text: str, arrays: dict[str, Ints]) ->
         readout=groups["readout"],
         state=groups["state"],
         weights=groups["weights"],
+        memory=_memory(header["memory"], groups),
         timing=Timing.restore(header["timing"], groups["timing"]["tick_ps"]) if header["timing"] else None,
+    )
+
+
+def _memory(stored: list[Any], groups: Mapping[str, Mapping[str, Ints]]) -> Memory:
+    """What lasts is among the weights and registers that a run keeps anyhow."""
+    weights, registers, commits = stored
+    return Memory(
+        {name: groups["weights"][name] for name in weights},
+        {name: groups["state"][name] for name in registers},
+        commits,
     )

@@ -21,6 +21,8 @@ LAYERS = (
         "reach",
         "compiler",
         "timing",
+        "memory",
+        "wiring",
         "run",
         "machine",
         "tally",

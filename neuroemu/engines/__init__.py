@@ -16,6 +16,7 @@ from neuroemu.engines.job import Job, Outcome, Progress, silent
 from neuroemu.errors import RunError, StimulusError
 from neuroemu.image import Image
 from neuroemu.isa import MAX_BATCH, MAX_TICKS
+from neuroemu.memory import Memory, check_memory, remembered
 from neuroemu.packets import header_of, recorder
 from neuroemu.recording import Header
 from neuroemu.run import Layer, Run
@@ -46,6 +47,7 @@ def run(
     commit_every: int = 1,
     workers: int | None = None,
     timing: Literal["twin"] | None = None,
+    start: Memory | None = None,
     progress: Progress = silent,
     record: str | os.PathLike[str] | None = None,
 ) -> Run:
@@ -54,6 +56,7 @@ def run(
     ``inputs`` is an array of shape (rows, neurons...) or (rows, presentations, neurons...), a dictionary of such, or a
     Stimulus. With ``plastic`` the rules run, and weights change after every ``commit_every`` presentations; without, learning
     hooks, commits, modulators and learning phases are skipped. ``workers`` (threads of engine ``cpu``) never changes a bit.
+    ``start`` is what the chip remembers from an earlier run (Run.memory); by default nothing but the image.
     ``timing="twin"`` times what any engine recorded, tick by tick, as engine ``event`` does while it runs.
     ``progress`` is told how far the run is. ``record`` names a file for every packet, the same bytes from every engine.
 
@@ -70,17 +73,18 @@ def run(
     if not -(1 << 63) <= seed < 1 << 63:
         raise RunError(f"seed is {seed}; use one from -2**63 to 2**63 - 1")
     events = as_stimulus(image, inputs)
-    job = Job(image, events, seed, plastic, commit_every, workers or os.cpu_count() or 1, progress)
+    job = Job(image, events, seed, plastic, commit_every, workers or os.cpu_count() or 1, progress, start or Memory())
+    check_memory(image, job.start)
     check(job)
     module = importlib.import_module(f"neuroemu.engines.{engine}")
     with recorder(record, lambda: _header(job), image, events) as keep:
-        start = time.perf_counter()
+        begun = time.perf_counter()
         outcome: Outcome = module.run(job)
         if timing is not None:
             from neuroemu.engines.clock import time_recorded
 
             outcome.timing = time_recorded(job, outcome.spikes)
-        done = _as_run(job, engine, outcome, time.perf_counter() - start)
+        done = _as_run(job, engine, outcome, time.perf_counter() - begun)
         keep(outcome.spikes)
     return done
 
@@ -150,7 +154,7 @@ def check_payload(image: Image, name: str, payload: np.ndarray[tuple[int], np.dt
 
 
 def _as_run(job: Job, engine: str, outcome: Outcome, wall_s: float) -> Run:
-    image = job.image
+    image, commits = job.image, len(job.batches()) if job.plastic else 0
     return Run(
         image_digest=image.digest,
         stimulus_digest=job.stimulus.digest,
@@ -173,6 +177,7 @@ def _as_run(job: Job, engine: str, outcome: Outcome, wall_s: float) -> Run:
         readout=outcome.readout,
         state=outcome.state,
         weights=outcome.weights,
+        memory=remembered(image, outcome.weights, outcome.state, job.start.commits + commits),
         timing=outcome.timing,
         wall_s=round(wall_s - outcome.compile_s, 6),
         compile_s=round(outcome.compile_s, 6),

@@ -17,6 +17,7 @@ from neuroemu.image import Image
 from neuroemu.isa import CHANNELS, Bits, site_key, tick_key, unit_key
 from neuroemu.language import Program
 from neuroemu.machine import COMMIT_TICK, dendrite, site, winner
+from neuroemu.memory import Memory, start_of
 from neuroemu.network import Ints
 from neuroemu.program import python_hooks
 
@@ -66,13 +67,17 @@ class Moment:
 class Neurons:
     """The neurons of one population on one core. ``index`` are their numbers in the population, ascending."""
 
-    def __init__(self, image: Image, number: int, index: Ints) -> None:
+    def __init__(self, image: Image, number: int, index: Ints, start: Memory) -> None:
         population = image.populations[number]
         program = image.program_of(population)
         assert program is not None
         self.population, self.program, self.number = population, program, number
         self.index = index.tolist()
         self.registers = Registers.make(program, population.widths, {POST: index.size})
+        for name in program.registers:
+            held = start_of(image, start, population.name, name)
+            if held is not None:
+                self.registers.values[name][:] = held[index].tolist()
         params = {
             name: value if isinstance(value, int) or name in program.of_kind("table") else value[index]
             for name, value in population.params.items()
@@ -187,7 +192,7 @@ class Synapses:
     synapses in order of their post neuron.
     """
 
-    def __init__(self, image: Image, number: int, neurons: Neurons, plastic: bool) -> None:
+    def __init__(self, image: Image, number: int, neurons: Neurons, plastic: bool, start: Memory) -> None:
         self.projection, self.neurons = image.projections[number], neurons
         local = np.full(neurons.population.n, -1, np.int64)
         local[neurons.index] = np.arange(len(neurons.index))
@@ -209,6 +214,11 @@ class Synapses:
                 self.segments[place, neuron] = len(self.rows)
                 self.segment += [len(self.rows)] * (high - low)
                 self.rows.append(list(range(low, high)))
+        ids = np.sort(np.concatenate([part.ids for part in self.projection.parts]))
+        self.place: Ints = np.searchsorted(ids, self.ids)
+        """Rank of every synapse's id among all of the projection's."""
+        if self.projection.name in start.weights:
+            self.weight = start.weights[self.projection.name][self.place].tolist()
         self.calls: Counter[tuple[str, int]] = Counter()
         """Calls of synapse hooks, by post neuron; calls of the other hooks in ``axon_calls``."""
         self.axon_calls: Counter[str] = Counter()
@@ -217,6 +227,22 @@ class Synapses:
         self.bound: dict[str, Bound] = {}
         if self.program is not None:
             self.bind(self.program)
+            self.remember(image, self.program, start)
+
+    def remember(self, image: Image, program: Program, start: Memory) -> None:
+        """Give lasting registers their start values."""
+        for register in program.registers.values():
+            held = start_of(image, start, self.projection.name, register.name)
+            if held is None:
+                continue
+            values = self.registers.values[register.name]
+            if register.level == "synapse":
+                values[:] = held[self.place].tolist()
+            elif register.level == "post":
+                values[:] = held[self.neurons.index].tolist()
+            else:
+                for (part, axon), segment in self.segments.items():
+                    values[segment] = int(held[part, axon])
 
     def bind(self, program: Program) -> None:
         """Give the rule its registers; its weight register is the synapses' weight."""
@@ -303,15 +329,18 @@ class Synapses:
 class Core:
     """The populations' neurons that one core holds, with every synapse that ends at them."""
 
-    def __init__(self, image: Image, index: dict[int, Ints], seed: int, plastic: bool) -> None:
+    def __init__(
+        self, image: Image, index: dict[int, Ints], seed: int, plastic: bool, start: Memory | None = None
+    ) -> None:
+        start = start or Memory()
         self.seed, self.plastic = seed, plastic
-        self.neurons = {number: Neurons(image, number, neurons) for number, neurons in index.items()}
+        self.neurons = {number: Neurons(image, number, neurons, start) for number, neurons in index.items()}
         self.synapses = {
-            number: Synapses(image, number, self.neurons[projection.post], plastic)
+            number: Synapses(image, number, self.neurons[projection.post], plastic, start)
             for number, projection in enumerate(image.projections)
             if projection.post in self.neurons
         }
-        self.commits = 0
+        self.commits = start.commits
 
     def begin(self) -> None:
         """Start a presentation."""

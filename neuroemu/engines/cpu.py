@@ -25,6 +25,7 @@ from neuroemu.files import write_whole
 from neuroemu.image import Image
 from neuroemu.isa import RULE_HOOKS
 from neuroemu.language import Register
+from neuroemu.memory import start_of
 from neuroemu.network import Ints
 from neuroemu.run import Spikes
 from neuroemu.tally import Raw, host_sends, tally
@@ -91,7 +92,7 @@ class _Batch:
         self.shared = self.shared_arrays()
         self.workers = [self.worker_arrays(k) for k in range(self.n_workers)]
         self.records: list[NDArray[np.int32]] = []
-        self.commits = 0
+        self.commits = job.start.commits
         populations = [p.population.n * len(p.owner.program.channels) for p in self.plan.populations]
         self.most = sum(populations) * job.ticks
 
@@ -133,7 +134,10 @@ class _Batch:
         for register in plan.owner.program.registers.values():
             if register.kind in SHARED_KINDS:
                 dtype = dtype_of(plan.owner.proof.widths[register.name].bits)
-                values[named(tag, register.name)] = np.full(population.n, register.init, dtype)
+                held = start_of(self.image, self.job.start, population.name, register.name)
+                values[named(tag, register.name)] = (
+                    np.full(population.n, register.init, dtype) if held is None else held.astype(dtype)
+                )
 
     def projection_arrays(self, plan: ProjectionPlan, values: Arrays) -> None:
         tag, parts = plan.tag, plan.parts
@@ -141,12 +145,13 @@ class _Batch:
         values[f"{tag}_indptr"], values[f"{tag}_ids"] = plan.indptr(), plan.ids
         values[f"{tag}_post"] = np.concatenate([part.post for part in parts])
         weights = np.concatenate([part.weight for part in parts])
-        if plan.weight is None:
+        if plan.projection.name in self.job.start.weights:
+            weights = self.job.start.weights[plan.projection.name][plan.rank]
+        if plan.weight_bits is None:
             size = int(np.abs(weights.astype(np.int64)).max(initial=0))
             dtype = next(f"int{bits}" for bits in (8, 16, 32) if size < 1 << (bits - 1) or bits == 32)
         else:
-            assert plan.owner is not None
-            dtype = dtype_of(plan.owner.proof.widths[plan.weight].bits)
+            dtype = dtype_of(plan.weight_bits)
         values[named(tag, plan.weight or "weight")] = plan.laid_out(weights, dtype)
         if plan.dense and not plan.full:
             values[f"{tag}_is"] = plan.laid_out(np.ones(weights.size), "uint8")
@@ -156,7 +161,12 @@ class _Batch:
         for register in plan.owner.program.registers.values():
             if register.kind in SHARED_KINDS and register.name != plan.weight:
                 dtype = dtype_of(plan.owner.proof.widths[register.name].bits)
-                values[named(tag, register.name)] = np.full(plan.shape(register.level), register.init, dtype)
+                held = start_of(self.image, self.job.start, plan.projection.name, register.name)
+                if held is None:
+                    values[named(tag, register.name)] = np.full(plan.shape(register.level), register.init, dtype)
+                else:
+                    rows = plan.laid_out(held[plan.rank], dtype) if register.level == "synapse" else held.astype(dtype)
+                    values[named(tag, register.name)] = rows
 
     def worker_arrays(self, number: int) -> Arrays:
         """A worker's own: counters, registers it gives back, and sums if there are several workers."""
@@ -304,7 +314,10 @@ class _Batch:
     def raw(self) -> Raw:
         job = self.job
         raw = Raw(
-            plastic=job.plastic, presentations=job.stimulus.n, ticks=job.ticks * job.stimulus.n, commits=self.commits
+            plastic=job.plastic,
+            presentations=job.stimulus.n,
+            ticks=job.ticks * job.stimulus.n,
+            commits=self.commits - job.start.commits,
         )
         raw.sends, raw.unsent = host_sends(self.image, job.stimulus, job.ticks, job.deepest)
         for plan in self.plan.populations:
@@ -350,7 +363,7 @@ class _Batch:
                 state[f"{plan.population.name}.{register.name}"] = array(named(plan.tag, register.name), register)
         for projection in self.plan.projections:
             name, tag = projection.projection.name, projection.tag
-            order = np.argsort(projection.ids)
+            order = projection.by_id
             weight = projection.weight or "weight"
             weights[name] = projection.listed(self.shared[named(tag, weight)])[order].astype(np.int64)
             for register in projection.owner.program.registers.values() if projection.owner else ():

@@ -98,7 +98,7 @@ class _Chip:
             number: _EventCore(
                 self.image,
                 number,
-                Core(self.image, {p: np.array(sorted(n)) for p, n in found.items()}, job.seed, job.plastic),
+                Core(self.image, {p: np.array(sorted(n)) for p, n in found.items()}, job.seed, job.plastic, job.start),
             )
             for number, found in sorted(index.items())
         }

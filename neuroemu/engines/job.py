@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from neuroemu.image import Image, ImagePopulation
+from neuroemu.memory import Memory
 from neuroemu.network import Ints
 from neuroemu.run import Counts, Spikes
 from neuroemu.stimulus import Stimulus
@@ -34,6 +35,8 @@ class Job:
     commit_every: int
     workers: int
     progress: Progress
+    start: Memory = field(default_factory=Memory)
+    """What the chip remembers when the run begins, on top of the image."""
 
     @cached_property
     def schedule(self) -> tuple[Ints, Ints]:

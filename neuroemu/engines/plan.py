@@ -102,6 +102,8 @@ class ProjectionPlan:
     n_post: int
     dense: bool
     owner: Owner | None
+    weight_bits: int | None
+    """Bits of weights that a rule may change, now or in another run of the image."""
 
     @property
     def tag(self) -> str:
@@ -132,6 +134,18 @@ class ProjectionPlan:
     def ids(self) -> Ints:
         """Synapse ids in the order of the lists."""
         return np.concatenate([part.ids for part in self.parts])
+
+    @cached_property
+    def by_id(self) -> Ints:
+        """Places in the lists in the order of the ids."""
+        return np.argsort(self.ids)
+
+    @cached_property
+    def rank(self) -> Ints:
+        """Rank of each place's id among all ids."""
+        rank = np.empty(self.ids.size, np.int64)
+        rank[self.by_id] = np.arange(self.ids.size)
+        return rank
 
     @cached_property
     def consecutive(self) -> bool:
@@ -208,7 +222,17 @@ class Plan:
         owner = self._owner(projection, {}) if self.job.plastic and projection.program is not None else None
         size = sum(part.post.size for part in projection.parts)
         enough = size == n_pre * n_post if owner is not None else size >= DENSE_SHARE * n_pre * n_post
-        return ProjectionPlan(number, projection, n_pre, n_post, enough and len(projection.parts) == 1, owner)
+        dense = enough and len(projection.parts) == 1
+        return ProjectionPlan(number, projection, n_pre, n_post, dense, owner, self._weight_bits(projection))
+
+    def _weight_bits(self, projection: ImageProjection) -> int | None:
+        program = self.image.program_of(projection)
+        names = (
+            [r.name for r in program.registers.values() if r.kind == "weight" and r.level == "synapse"]
+            if program
+            else []
+        )
+        return projection.widths[names[0]].bits if names else None
 
     def _population(self, number: int) -> PopulationPlan:
         population = self.image.populations[number]
@@ -229,13 +253,8 @@ class Plan:
 
     @cached_property
     def weight_bits(self) -> dict[str, int]:
-        """Bits of the weights that a rule may change in this job, by projection."""
-        plastic = [plan for plan in self.projections if plan.owner and plan.weight]
-        return {
-            plan.projection.name: plan.owner.proof.widths[plan.weight].bits
-            for plan in plastic
-            if plan.owner and plan.weight
-        }
+        """Bits of the weights that a rule may change, by projection."""
+        return {p.projection.name: p.weight_bits for p in self.projections if p.weight_bits is not None}
 
     @cached_property
     def owners(self) -> dict[str, Owner]:

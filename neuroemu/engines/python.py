@@ -14,6 +14,7 @@ from neuroemu.engines.job import Job, Outcome, by_slice
 from neuroemu.engines.record import Recorder, state_of
 from neuroemu.image import Image
 from neuroemu.isa import CHANNELS, RULE_HOOKS
+from neuroemu.memory import Memory
 from neuroemu.network import Ints
 from neuroemu.run import Counts
 from neuroemu.tally import Raw, tally
@@ -21,7 +22,7 @@ from neuroemu.tally import Raw, tally
 
 def run(job: Job) -> Outcome:
     """Run every presentation, one after the other."""
-    whole, recorder = Whole(job.image, job.seed, job.plastic), Recorder(job)
+    whole, recorder = Whole(job.image, job.seed, job.plastic, job.start), Recorder(job)
     for low, high in job.batches():
         for presentation in range(low, high):
             whole.begin(job, presentation)
@@ -50,10 +51,10 @@ class Whole:
     ``next`` is the tick that comes next, ``arrivals`` what the last one delivered, ``due`` what is under way, by tick.
     """
 
-    def __init__(self, image: Image, seed: int, plastic: bool) -> None:
+    def __init__(self, image: Image, seed: int, plastic: bool, start: Memory | None = None) -> None:
         self.image = image
         chip = {number: np.arange(p.n) for number, p in enumerate(image.populations) if not p.is_host}
-        self.core = Core(image, chip, seed, plastic)
+        self.core = Core(image, chip, seed, plastic, start)
         self.raw = Raw(plastic=plastic)
         deepest = max((part.delay for projection in image.projections for part in projection.parts), default=0)
         for number, population in enumerate(image.populations):
