@@ -114,8 +114,9 @@ def train(
     """Train on ``inputs`` (n, features) with ``labels`` (n,).
 
     The host tells population ``output`` which neuron is right, on channel target. ``encode`` makes the input of some
-    presentations; ``readout`` names the probed register whose largest value is the answer, ties to the lowest neuron. Every epoch goes through the data in an order drawn from (``seed``, epoch), commits after ``commit_every``
-    presentations and at its end, and then evaluates ``test`` with learning off. ``checkpoint`` is a file written every ``every_s`` seconds
+    presentations; ``readout`` names the probed register whose largest value is the answer, ties to the lowest neuron.
+    Every epoch goes through the data in an order drawn from (``seed``, epoch), commits after ``commit_every`` presentations
+    and at its end, and then evaluates ``test`` with learning off. ``checkpoint`` is a file written every ``every_s`` seconds
     and when interrupted; if it is there the training goes on from it, with the same bits as if it had never stopped.
 
     Raises RunError, StimulusError, FileError.

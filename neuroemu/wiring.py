@@ -34,7 +34,8 @@ def wire(
     """The network with a rule that learns ``projections`` (labels; all by default) towards population ``output``.
 
     ``rule`` is a shipped rule's name or the path of a rule file; ``options`` are those of its ``wire``. ``output`` defaults to
-    the network's only output. Raises UnknownNameError, FileError, FirmwareError for a file without ``wire``, NetworkError for what it cannot take.
+    the network's only output. Raises UnknownNameError, FileError, FirmwareError for a file without ``wire``, and
+    NetworkError for what it cannot take.
     """
     path, _ = find_program(rule)
     function = getattr(_module(path), "wire", None)

@@ -32,6 +32,7 @@ LAYERS = (
     (
         "report_time",
         "report",
+        "train",
         "facts",
         "inside",
         "condition",
