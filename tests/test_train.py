@@ -114,10 +114,11 @@ def test_a_training_that_is_cut_goes_on_with_the_same_bits(tmp_path: Path) -> No
     assert again.memory.digest == whole.memory.digest
     assert [epoch.train_accuracy for epoch in again.history] == [epoch.train_accuracy for epoch in whole.history]
     assert [epoch.energy_fj for epoch in again.history] == [epoch.energy_fj for epoch in whole.history]
-    other = (
-        "is the checkpoint of another training (image, seed or commit_every differ); remove it, or choose another path"
+    text = (
+        f"{path}: is the checkpoint of another training (image, seed or commit_every differ); remove it, or choose "
+        "another path"
     )
-    with fails(ne.FileError, f"{path}: {other}"):
+    with fails(ne.FileError, text):
         train(700, commit_every=3, checkpoint=path, seed=1)
     path.write_bytes(path.read_bytes()[:-40])
     with fails(ne.FileError, f"{path}: the checkpoint is damaged; remove it to start anew"):
