@@ -8,9 +8,11 @@ run = ne.run(image, spikes)
 print(ne.report(run))
 """
 
+from neuroemu import encode
 from neuroemu.aedat import to_aedat2
 from neuroemu.chip import Chip, load_chip
 from neuroemu.compiler import compile  # noqa: A004
+from neuroemu.dataset import Dataset, load_dataset
 from neuroemu.difference import Comparison, Difference
 from neuroemu.difference import compare as compare_recordings
 from neuroemu.engines import run
@@ -69,6 +71,7 @@ __all__ = [
     "Counts",
     "CubaLI",
     "CubaLIF",
+    "Dataset",
     "DatasheetError",
     "Difference",
     "Explanation",
@@ -106,8 +109,10 @@ __all__ = [
     "compare_recordings",
     "compile",
     "demo_data",
+    "encode",
     "explain",
     "load_chip",
+    "load_dataset",
     "load_image",
     "load_program",
     "load_run",
