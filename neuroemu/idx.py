@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 
 from neuroemu.errors import FileError
 
-TYPES: dict[int, np.dtype[np.generic]] = {0x08: np.dtype("u1"), 0x09: np.dtype("i1"), 0x0B: np.dtype(">i2"), 0x0C: np.dtype(">i4")}
+TYPES: dict[int, np.dtype[np.generic]] = {
+    0x08: np.dtype("u1"),
+    0x09: np.dtype("i1"),
+    0x0B: np.dtype(">i2"),
+    0x0C: np.dtype(">i4"),
+}
 """Integer types by the header's third byte; 0x0D and 0x0E are floats, which no chip takes."""
 MOST_DIMENSIONS = 4
 MOST_BYTES = 1 << 30
