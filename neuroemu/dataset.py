@@ -111,7 +111,7 @@ def _check(name: str, inputs: NDArray[np.generic], labels: NDArray[np.generic], 
     if inputs.ndim < 2 or not inputs.size or inputs.dtype.kind not in "iu":
         raise StimulusError(
             f"data set '{name}': inputs have shape {inputs.shape} and dtype {inputs.dtype}; give integers of shape "
-            "(samples, features...), scaled and rounded if need be"
+            "(samples, features...)"
         )
     if labels.shape != inputs.shape[:1] or labels.dtype.kind not in "iu":
         raise StimulusError(

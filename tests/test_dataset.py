@@ -127,11 +127,19 @@ def test_permutation_never_changes() -> None:
     assert len(orders) == 25
 
 
-SHAPE = "give integers of shape (samples, features...), scaled and rounded if need be"
 WRONG = [
-    ({"inputs": IMAGES / 2}, f"data set 's': inputs have shape (5, 2, 3) and dtype float64; {SHAPE}"),
-    ({"inputs": LABELS}, f"data set 's': inputs have shape (5,) and dtype uint8; {SHAPE}"),
-    ({"inputs": IMAGES[:0]}, f"data set 's': inputs have shape (0, 2, 3) and dtype uint8; {SHAPE}"),
+    (
+        {"inputs": IMAGES / 2},
+        "data set 's': inputs have shape (5, 2, 3) and dtype float64; give integers of shape (samples, features...)",
+    ),
+    (
+        {"inputs": LABELS},
+        "data set 's': inputs have shape (5,) and dtype uint8; give integers of shape (samples, features...)",
+    ),
+    (
+        {"inputs": IMAGES[:0]},
+        "data set 's': inputs have shape (0, 2, 3) and dtype uint8; give integers of shape (samples, features...)",
+    ),
     ({"inputs": [[1], [1, 2]]}, "data set 's': lists of unequal length; give an array"),
     (
         {"labels": LABELS[:4]},
@@ -155,14 +163,19 @@ def test_dataset_is_refused(changes: dict[str, object], text: str) -> None:
 
 
 def test_samples_that_are_not_there() -> None:
-    way = "give their numbers, integers of shape (m,)"
     with fails(StimulusError, "data set 's' has no sample 5; there are 0..4"):
         small().take([0, 5])
     with fails(StimulusError, "data set 's' has no sample -1; there are 0..4"):
         small().take([0, -1])
-    with fails(StimulusError, f"data set 's': samples are taken by an array of shape (0,) and dtype float64; {way}"):
+    with fails(
+        StimulusError,
+        "data set 's': samples are taken by an array of shape (0,) and dtype float64; give their numbers, integers of shape (m,)",
+    ):
         small().take([])
-    with fails(StimulusError, f"data set 's': samples are taken by an array of shape (5,) and dtype bool; {way}"):
+    with fails(
+        StimulusError,
+        "data set 's': samples are taken by an array of shape (5,) and dtype bool; give their numbers, integers of shape (m,)",
+    ):
         small().take(LABELS == 1)
     for n in (0, 5):
         with fails(StimulusError, f"data set 's' has 5 samples, {n} cannot be for training; use 1 to 4"):
@@ -230,18 +243,21 @@ def test_npz_as_a_whole_is_split_by_seed(tmp_path: Path) -> None:
     assert np.concatenate([train.labels, test.labels]).tolist() == permutation(11, 0).tolist()
 
 
-FLOATS = "inputs have shape (5, 2, 3) and dtype float64; give integers of shape (samples, features...), scaled and rounded if need be"
-SIZES = "labels have shape (2,) and dtype uint8; give one integer for each of the 5 samples"
-NAMED = "name them x_train, y_train, x_test, y_test, or x and y"
 NPZ = [
-    ({"a": IMAGES, "b": LABELS}, f"holds arrays a, b; {NAMED}"),
-    ({}, f"holds arrays none; {NAMED}"),
-    ({"x": IMAGES / 2, "y": LABELS}, f"data set 'x': {FLOATS}"),
-    ({"x": IMAGES, "y": LABELS[:2]}, f"data set 'x': {SIZES}"),
-    ({"x": IMAGES[:1], "y": LABELS[:1]}, "holds 1 sample; give at least 2, or x_train, y_train, x_test, y_test"),
+    ({"a": IMAGES, "b": LABELS}, ": holds arrays a, b; name them x_train, y_train, x_test, y_test, or x and y"),
+    ({}, ": holds arrays none; name them x_train, y_train, x_test, y_test, or x and y"),
+    (
+        {"x": IMAGES / 2, "y": LABELS},
+        ": data set 'x': inputs have shape (5, 2, 3) and dtype float64; give integers of shape (samples, features...)",
+    ),
+    (
+        {"x": IMAGES, "y": LABELS[:2]},
+        ": data set 'x': labels have shape (2,) and dtype uint8; give one integer for each of the 5 samples",
+    ),
+    ({"x": IMAGES[:1], "y": LABELS[:1]}, ": holds 1 sample; give at least 2, or x_train, y_train, x_test, y_test"),
     (
         {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES[:, :1], "y_test": LABELS},
-        "training samples have shape (2, 3), test samples (1, 3); give equal ones",
+        ": training samples have shape (2, 3), test samples (1, 3); give equal ones",
     ),
 ]
 
@@ -250,7 +266,7 @@ NPZ = [
 def test_npz_is_refused(tmp_path: Path, arrays: dict[str, np.ndarray], text: str) -> None:
     path = tmp_path / "x.npz"
     np.savez(path, **arrays)
-    with fails(FileError, f"{path}: {text}"):
+    with fails(FileError, f"{path}{text}"):
         ne.load_dataset(path)
 
 
@@ -296,12 +312,17 @@ def test_idx_files_of_several_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_idx_files_are_missing(tmp_path: Path) -> None:
-    way = "in IDX format; a set is images and labels for training (train) and testing (t10k or test)"
-    with fails(FileError, f"{tmp_path}: holds no train-images {way}"):
+    with fails(
+        FileError,
+        f"{tmp_path}: holds no train-images in IDX format; a set is images and labels for training (train) and testing (t10k or test)",
+    ):
         ne.load_dataset(tmp_path)
     put_set(tmp_path, "a-")
     (tmp_path / "a-t10k-labels-idx1-ubyte").unlink()
-    with fails(FileError, f"{tmp_path}: holds no a-test-labels {way}"):
+    with fails(
+        FileError,
+        f"{tmp_path}: holds no a-test-labels in IDX format; a set is images and labels for training (train) and testing (t10k or test)",
+    ):
         ne.load_dataset(tmp_path)
     path = tmp_path / "no" / "folder"
     with fails(FileError, f"{path}: no such file; give an .npz file, an IDX file, or the folder of four"):
@@ -347,20 +368,19 @@ def test_idx_is_read_as_it_was_written(tmp_path: Path, kind: str, shape: tuple[i
 
 HUGE = bytes([0, 0, 8, 3]) + struct.pack(">III", 60000, 60000, 60000)
 EDGE = bytes([0, 0, 8, 1]) + struct.pack(">I", MOST_BYTES + 1)
-TYPES = "integers are 0x08, 0x09, 0x0b and 0x0c"
 BROKEN = [
-    (b"", "is not an IDX file, it starts with nothing; expected 00 00 08 .."),
-    (b"\0\0\x08", "is not an IDX file, it starts with 00 00 08; expected 00 00 08 .."),
-    (b"PNG data", "is not an IDX file, it starts with 50 4e 47 20; expected 00 00 08 .."),
-    (idx(IMAGES, code=0x0D), f"holds numbers of IDX type 0x0d; {TYPES}"),
-    (idx(IMAGES, code=0), f"holds numbers of IDX type 0x00; {TYPES}"),
-    (b"\0\0\x08\0", "states 0 dimensions; 1 to 4 are read"),
-    (b"\0\0\x08\xff" + b"\0" * 2000, "states 255 dimensions; 1 to 4 are read"),
-    (idx(IMAGES)[:10], "ends in its header after 10 bytes; fetch it again"),
-    (HUGE, "states shape (60000, 60000, 60000), which takes 216000000000000 bytes; 1073741824 are read at most"),
-    (EDGE, "states shape (1073741825,), which takes 1073741825 bytes; 1073741824 are read at most"),
-    (idx(IMAGES)[:-1], "states shape (5, 2, 3), 30 bytes, and holds 29; fetch it again"),
-    (idx(IMAGES) + b"x", "states shape (5, 2, 3), 30 bytes, and holds more; fetch it again"),
+    (b"", ": is not an IDX file, it starts with nothing; expected 00 00 08 .."),
+    (b"\0\0\x08", ": is not an IDX file, it starts with 00 00 08; expected 00 00 08 .."),
+    (b"PNG data", ": is not an IDX file, it starts with 50 4e 47 20; expected 00 00 08 .."),
+    (idx(IMAGES, code=0x0D), ": holds numbers of IDX type 0x0d; integers are 0x08, 0x09, 0x0b and 0x0c"),
+    (idx(IMAGES, code=0), ": holds numbers of IDX type 0x00; integers are 0x08, 0x09, 0x0b and 0x0c"),
+    (b"\0\0\x08\0", ": states 0 dimensions; 1 to 4 are read"),
+    (b"\0\0\x08\xff" + b"\0" * 2000, ": states 255 dimensions; 1 to 4 are read"),
+    (idx(IMAGES)[:10], ": ends in its header after 10 bytes; fetch it again"),
+    (HUGE, ": states shape (60000, 60000, 60000), which takes 216000000000000 bytes; 1073741824 are read at most"),
+    (EDGE, ": states shape (1073741825,), which takes 1073741825 bytes; 1073741824 are read at most"),
+    (idx(IMAGES)[:-1], ": states shape (5, 2, 3), 30 bytes, and holds 29; fetch it again"),
+    (idx(IMAGES) + b"x", ": states shape (5, 2, 3), 30 bytes, and holds more; fetch it again"),
 ]
 
 
@@ -369,7 +389,7 @@ BROKEN = [
 def test_idx_is_refused(tmp_path: Path, content: bytes, text: str, packed: bool) -> None:
     path = tmp_path / "a"
     path.write_bytes(gzip.compress(content) if packed else content)
-    with fails(FileError, f"{path}: {text}"):
+    with fails(FileError, f"{path}{text}"):
         read_idx(path)
 
 
