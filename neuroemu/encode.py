@@ -23,6 +23,8 @@ BATCH = 256
 """Presentations encoded at a time: 256 of 784 pixels and 100 ticks are 20 million places, 60,000 would be 5 billion."""
 DRAW_BITS = 32
 """Bits of the number that `rate` compares with a pixel's probability."""
+CACHED_DRAWS = 1 << 16
+"""Draws made at a time: few enough for a processor's cache."""
 MOST_PRESENTATIONS = 1 << 62
 
 __all__ = ["batches", "graded", "permutation", "rate", "ttfs"]
@@ -66,16 +68,25 @@ def rate(
         raise StimulusError(f"peak is {peak}; it is the probability of a full pixel in a tick, above 0 and at most 1")
     if not -(1 << 63) <= seed < 1 << 63:
         raise StimulusError(f"seed is {seed}; use one from -2**63 to 2**63 - 1")
-    sample, neuron = np.nonzero(pixels)
-    limit = pixels[sample, neuron] * round(peak * (1 << DRAW_BITS)) // top
-    presentation = first + np.arange(pixels.shape[0])
-    hits = []
-    for row in range(ticks):
-        base = site_key(tick_key(seed, presentation, row), ENCODE_SITE)
-        hits.append(np.flatnonzero(uniform(unit_key(base[sample], neuron), 0, DRAW_BITS) < limit))
-    rows = np.repeat(np.arange(ticks), [hit.size for hit in hits])
-    hit = np.concatenate(hits)
-    return _stimulus(name, pixels, ticks, first, sample[hit], rows, neuron[hit])
+    limit = pixels * round(peak * (1 << DRAW_BITS)) // top
+    hits = [_draws(limit[b], ticks, seed, first + b) for b in range(limit.shape[0])]
+    sample = np.repeat(np.arange(limit.shape[0]), [row.size for row, _ in hits])
+    row, neuron = (np.concatenate(part) for part in zip(*hits, strict=True))
+    return _stimulus(name, pixels, ticks, first, sample, row, neuron)
+
+
+def _draws(limit: Ints, ticks: int, seed: int, presentation: int) -> tuple[Ints, Ints]:
+    """Rows and neurons of one presentation's packets, in order. ``limit`` has shape (neurons,)."""
+    lit = np.flatnonzero(limit)
+    step = max(1, CACHED_DRAWS // limit.size)
+    found_rows, found_neurons = [], []
+    for low in range(0, ticks, step):
+        rows = np.arange(low, min(low + step, ticks))
+        base = site_key(tick_key(seed, presentation, rows), ENCODE_SITE)
+        row, place = np.nonzero(uniform(unit_key(base[:, None], lit), 0, DRAW_BITS) < limit[lit])
+        found_rows.append(rows[row])
+        found_neurons.append(lit[place])
+    return np.concatenate(found_rows), np.concatenate(found_neurons)
 
 
 def graded(
@@ -175,8 +186,9 @@ def _stimulus(
     """The packets, ordered by presentation and row; they come with the neurons of a presentation and row ascending."""
     n = samples.shape[0]
     place = sample * ticks + row
-    order = np.argsort(place, kind="stable")
-    ends = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=n * ticks))])
-    indptr = ends[np.arange(n)[:, None] * ticks + np.arange(ticks + 1)].astype(np.int64)
-    carried = np.ones(place.size, np.int32) if payload is None else payload[order].astype(np.int32)
-    return Stimulus(ticks, n, {name: Events(indptr, neuron[order].astype(np.int32), carried)}, first=first)
+    if np.any(place[1:] < place[:-1]):
+        order = np.argsort(place, kind="stable")
+        place, neuron, payload = place[order], neuron[order], None if payload is None else payload[order]
+    indptr = np.searchsorted(place, np.arange(n)[:, None] * ticks + np.arange(ticks + 1)).astype(np.int64)
+    carried = np.ones(place.size, np.int32) if payload is None else payload.astype(np.int32)
+    return Stimulus(ticks, n, {name: Events(indptr, neuron.astype(np.int32), carried)}, first=first)

@@ -82,7 +82,9 @@ def test_encoders_draw_at_no_hooks_site() -> None:
     assert max(SITES.values()) + 8 < ENCODE_SITE
 
 
-def test_rate_by_the_definition() -> None:
+@pytest.mark.parametrize("cached", [1, 21, 1 << 16])
+def test_rate_by_the_definition(cached: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encode, "CACHED_DRAWS", cached)
     values, top, peak, seed, first = np.array([[0, 3, 16], [5, 16, 9]]), 16, 0.7, -4, 1000
     expected = []
     for b in range(2):
