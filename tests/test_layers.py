@@ -43,7 +43,19 @@ LAYERS = (
         "aedat",
         "explain",
     ),
-    ("convolution", "graph", "nir", "formats", "screen", "recorded", "ticks", "match", "commands", "cli"),
+    (
+        "convolution",
+        "graph",
+        "nir",
+        "formats",
+        "screen",
+        "recorded",
+        "ticks",
+        "match",
+        "training_plan",
+        "commands",
+        "cli",
+    ),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ONLY_IN = {
