@@ -300,7 +300,8 @@ def test_delays_reach_the_chips_limit_and_no_further(align: bool) -> None:
     with fails(
         CapacityError,
         f"cores/loihi1.toml: projection 'skip' needs a delay of 63 ticks ({int(align)} of them to balance paths), "
-        "loihi1 has 62 (davies2018); shorten the delays, or compile with align=False",
+        "loihi1 has 62 (davies2018); "
+        + ("give it delays of at most 61, or compile with align=False" if align else "give it delays of at most 62"),
     ):
         ne.compile(skipping(most + 1), LOIHI, align=align)
 
@@ -312,7 +313,7 @@ def test_delay_of_a_zero_weight_counts_only_where_a_rule_runs() -> None:
     with fails(
         CapacityError,
         "cores/generic45.toml: projection 'p' needs a delay of 63 ticks (0 of them to balance paths), generic45 has 62 (choice); "
-        "shorten the delays, or compile with align=False",
+        "give it delays of at most 62",
     ):
         ne.compile(network(weight=zero, delay=late, rule=PLAIN, params={"rate": 1}), GENERIC)
 
@@ -330,8 +331,8 @@ def test_a_ticks_sum_stays_within_64_bits() -> None:
     ne.compile(network(weight=largest, routes=graded), chip)
     with fails(
         CapacityError,
-        f"population 'a': a tick's sum at port 'drive' can reach {2**63}, past 64 bits; "
-        "give it fewer sources with graded payloads, or smaller weights",
+        f"population 'a': a tick's sum at port 'drive' can reach {2**63}, 64 bits hold {2**63 - 1}; "
+        "divide its weights by 2, or give it fewer sources with graded payloads",
     ):
         ne.compile(network(weight=np.full((2, 3), -32768), routes=graded), chip)
 

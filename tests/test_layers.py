@@ -14,8 +14,11 @@ LAYERS = (
     ("network", "stimulus", "align", "discrete", "reference", "linear"),
     (
         "quantize",
+        "parameters",
+        "demand",
         "place",
         "route",
+        "fit",
         "image",
         "bounds",
         "reach",
