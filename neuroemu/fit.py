@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -38,8 +39,7 @@ def fit(
     found = search.run(chip.n_cores)
     if found is not None:
         return found
-    found = search.run(chip.n_cores + sum(demand.n for demand in demands), tight=True)
-    assert found is not None, "a core for every neuron"
+    found = search.on_a_larger_chip()
     slices = sorted((s.core, s.slot, p.name, s.low) for p in found[0] for s in p.slices)
     beyond = [(name, low) for core, _, name, low in slices if core >= chip.n_cores]
     if not beyond:
@@ -68,6 +68,15 @@ class _Search:
         stated = [limit for name in ("targets", "axons_out") if (limit := chip.limit(name)) is not None]
         self.most = min(stated, default=None)
         """Routing entries one neuron may have."""
+
+    def on_a_larger_chip(self) -> Placed:
+        """The placement that takes fewest cores, if there were one for every neuron. What is packed tightly sends to more cores."""
+        n_cores = self.chip.n_cores + sum(demand.n for demand in self.demands)
+        found = [self.run(n_cores)]
+        with suppress(CapacityError):
+            found.append(self.run(n_cores, tight=True))
+        placed = [each for each in found if each is not None]
+        return min(placed, key=lambda each: max(s.core for population in each[0] for s in population.slices))
 
     def run(self, n_cores: int, *, tight: bool = False) -> Placed | None:
         """Populations and routing within all limits; None if the cores do not suffice."""

@@ -306,6 +306,28 @@ def test_delays_reach_the_chips_limit_and_no_further(align: bool) -> None:
         ne.compile(skipping(most + 1), LOIHI, align=align)
 
 
+def test_a_chip_without_delays_balances_no_paths() -> None:
+    odin = ne.load_chip("odin")
+    soma = ne.Firmware("odin", {"threshold": 7})
+    exc: Any = {"routes": {"spike": [("exc", "weight")]}}
+    host: Any = {"routes": {"input": [("exc", "weight")]}}
+    layers = ne.Network(
+        [ne.Population("in", 2, ne.HostInput()), ne.Population("a", 3, soma), ne.Population("b", 3, soma)],
+        [
+            ne.Projection("in", "a", np.ones((2, 3)), **host),
+            ne.Projection("a", "b", np.eye(3), **exc),
+            ne.Projection("in", "b", np.ones((2, 3)), "skip", **host),
+        ],
+    )
+    with fails(
+        CapacityError,
+        "cores/odin.toml: projection 'skip' needs a delay of 1 ticks (1 of them to balance paths), odin has 0 (odin); "
+        "balance its paths with populations, or compile with align=False",
+    ):
+        ne.compile(layers, odin)
+    ne.compile(layers, odin, align=False)
+
+
 def test_delay_of_a_zero_weight_counts_only_where_a_rule_runs() -> None:
     zero = np.array([[1, 0, 1], [1, 1, 1]])
     late = np.where(zero == 0, 63, 0)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,39 +10,10 @@ from cases import firmware
 from fails import fails
 from hypothesis import given
 from hypothesis import strategies as st
+from limited import SOMA, cores, network, small
 
 import neuroemu as ne
-from neuroemu.chip import Chip, parse_chip
 from neuroemu.errors import CapacityError
-from neuroemu.shelf import folder
-
-GENERIC = (folder("cores") / "generic45.toml").read_text()
-SOMA = ne.Firmware("if", {"threshold": 9})
-
-
-def small(width: int = 8, axon: int = 23, **limits: int) -> Chip:
-    """generic45 with one row of so many cores, so many bits of a key for the axon, and these limits of a core."""
-    lines = [
-        f'{key} = {{ value = {value}, unit = "x", basis = "estimated", source = "choice" }}'
-        for key, value in limits.items()
-    ]
-    text = GENERIC.replace("[core.programs]", "\n".join([*lines, "", "[core.programs]"]))
-    text = re.sub(r"^width = 8\nheight = 8", f"width = {width}\nheight = 1", text, flags=re.MULTILINE)
-    return parse_chip(text.replace("axon = 23", f"axon = {axon}"), "small.toml")
-
-
-def network(n: int = 4, n_in: int = 3, weight: Any = None, neuron: Any = SOMA, **population: Any) -> ne.Network:
-    """A host into population 'a', dense unless told otherwise."""
-    return ne.Network(
-        [ne.Population("in", n_in, ne.HostInput()), ne.Population("a", n, neuron, **population)],
-        [ne.Projection("in", "a", np.ones((n_in, n)) if weight is None else weight)],
-        outputs=["a"],
-    )
-
-
-def cores(image: ne.Image, name: str = "a") -> list[tuple[int, int, int]]:
-    """(core, first neuron, last neuron + 1) of the population's slices."""
-    return [(s.core, s.low, s.high) for p in image.populations if p.name == name for s in p.slices]
 
 
 def test_chip_that_is_full() -> None:
@@ -76,7 +45,8 @@ ONE_CORE: dict[str, tuple[dict[str, int], ne.Network, ne.Network, bool, str]] = 
     ),
     "axons of a neuron": (
         {"axons_in": 3}, network(2, 3), network(2, 4), True,
-        f"neuron 0 of population 'a' has a fan-in of 4 sources = 4 axons in on one core, generic45 has 3 (choice); at most 3 sources fit, {WHOLE}",
+        f"neuron 0 of population 'a' has a fan-in of 4 sources = 4 axons in on one core, generic45 has 3 (choice); "
+        f"at most 3 sources fit, {WHOLE}",
     ),
     "words of a neuron": (
         {"synapse_words": 3}, network(1, 3), network(1, 4), True,
@@ -85,7 +55,8 @@ ONE_CORE: dict[str, tuple[dict[str, int], ne.Network, ne.Network, bool, str]] = 
     ),
     "axons of a later neuron": (
         {"axons_in": 3}, network(2, 4, [[1, 0], [1, 1], [1, 1], [0, 1]]), network(2, 4, [[1, 1], [1, 1], [1, 1], [0, 1]]), True,
-        f"neuron 1 of population 'a' has a fan-in of 4 sources = 4 axons in on one core, generic45 has 3 (choice); at most 3 sources fit, {WHOLE}",
+        f"neuron 1 of population 'a' has a fan-in of 4 sources = 4 axons in on one core, generic45 has 3 (choice); "
+        f"at most 3 sources fit, {WHOLE}",
     ),
 }  # fmt: skip
 
