@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
@@ -13,19 +12,18 @@ from numpy.typing import NDArray
 from neuroemu.align import align as balance
 from neuroemu.bounds import port_bound
 from neuroemu.check import check_program
-from neuroemu.chip import Chip, load_chip
-from neuroemu.demand import demands
-from neuroemu.errors import CapacityError, NetworkError, NeuroemuError, UnsupportedError
+from neuroemu.chip import Chip
+from neuroemu.errors import CapacityError, NetworkError, UnsupportedError
 from neuroemu.fit import fit
 from neuroemu.image import SYNAPSE_ID0, Image, ImagePopulation, ImageProjection, Part
 from neuroemu.isa import Bits
 from neuroemu.language import Program
-from neuroemu.network import HostInput, Ints, Network, Population, Projection, default_routes
+from neuroemu.network import Ints, Network, Population, Projection, default_routes
 from neuroemu.parameters import parameters
 from neuroemu.place import Placement
 from neuroemu.program import is_rule, load_program, specialize
 from neuroemu.quantize import IntegerPopulation, IntegerProjection, Quantized, integers, quantize
-from neuroemu.shelf import chips, find_program, read_text, unknown
+from neuroemu.shelf import find_program, read_text, unknown
 
 _CONVENTIONS = {
     "subtract": ("reset by subtraction", "reset='zero'"),
@@ -57,26 +55,8 @@ def compile(  # noqa: A001
     """
     if not network.populations:
         raise NetworkError("the network has no populations; add some")
-
-    def build(chip: Chip, placement: Placement | None, holders: Callable[[], Sequence[str]]) -> Image:
-        quantized = quantize(network, chip, weight_bits=weight_bits, verbatim=verbatim, bias=bias)
-        return _Compiler(quantized, chip, align and not network.phases).image(split, placement, holders)
-
-    return build(chip, placement, lambda: _holders(network, lambda other: build(other, None, tuple)))
-
-
-def _holders(network: Network, build: Callable[[Chip], Image]) -> list[str]:
-    """The shipped chips that the network compiles for."""
-    n = sum(population.n for population in network.populations if not isinstance(population.neuron, HostInput))
-    found = []
-    for name in chips():
-        chip = load_chip(name)
-        neurons = chip.limit("neurons")
-        if neurons is None or n <= neurons * chip.n_cores:  # else there is no need to try
-            with suppress(NeuroemuError):
-                build(chip)
-                found.append(name)
-    return found
+    quantized = quantize(network, chip, weight_bits=weight_bits, verbatim=verbatim, bias=bias)
+    return _Compiler(quantized, chip, align and not network.phases).image(split, placement)
 
 
 class _Compiler:
@@ -89,7 +69,7 @@ class _Compiler:
         self.widths: dict[str, dict[str, Bits]] = {}
         self.number = {population.name: k for k, population in enumerate(self.network.populations)}
 
-    def image(self, split: bool, placement: Placement | None, holders: Callable[[], Sequence[str]]) -> Image:
+    def image(self, split: bool, placement: Placement | None) -> Image:
         populations, id0 = [], 0
         for population in self.network.populations:
             populations.append(self.population(self.quantized.populations[population.name], id0))
@@ -105,10 +85,7 @@ class _Compiler:
         self.ports(populations, built_projections)
         self.probes()
         self.modulators()
-        asked = demands(populations, built_projections, self.rules, self.chip)
-        placed, routing = fit(
-            populations, built_projections, asked, self.chip, split=split, placement=placement, holders=holders
-        )
+        placed, routing = fit(populations, built_projections, self.rules, self.chip, split=split, placement=placement)
         return Image(
             chip_text=self.chip.text,
             chip_path=self.chip.path,

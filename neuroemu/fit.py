@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroemu.chip import Chip
-from neuroemu.demand import Demand
+from neuroemu.chip import Chip, load_chip
+from neuroemu.demand import Demand, demands
 from neuroemu.errors import CapacityError
 from neuroemu.image import ImagePopulation, ImageProjection, Routing
+from neuroemu.language import Program
 from neuroemu.place import Groups, Placement, Placer
 from neuroemu.route import excess, route, sent
+from neuroemu.shelf import chips
 
 TRIES = 64
 """Placements tried before a network is refused."""
@@ -24,18 +26,18 @@ Placed = tuple[tuple[ImagePopulation, ...], Routing]
 def fit(
     populations: Sequence[ImagePopulation],
     projections: Sequence[ImageProjection],
-    demands: Sequence[Demand],
+    rules: Mapping[str, Program],
     chip: Chip,
     *,
     split: bool = True,
     placement: Placement | None = None,
-    holders: Callable[[], Sequence[str]] = tuple,
 ) -> Placed:
-    """The populations with their slices, and the routing tables. ``holders`` names chips the network fits, for the error.
+    """The populations with their slices, and the routing tables. ``rules`` are the programs of projections, by name.
 
     Raises CapacityError.
     """
-    search = _Search(populations, projections, demands, chip, split, placement)
+    asked = demands(populations, projections, rules, chip)
+    search = _Search(populations, projections, asked, chip, split, placement)
     found = search.run(chip.n_cores)
     if found is not None:
         return found
@@ -45,12 +47,43 @@ def fit(
     if not beyond:
         return found
     name, low = beyond[0]
-    others = ", ".join(holders())
+    others = ", ".join(_roomy(populations, projections, rules, split))
     raise CapacityError(
         f"{chip.path}: no core left for population '{name}' from neuron {low} on, the network takes "
         f"{len({core for core, *_ in slices})} cores and {chip.name} has {chip.n_cores} ({chip.sheet.mesh.source}); "
-        f"make it smaller, or choose a larger chip ({f'it fits {others}' if others else 'it fits no shipped one'})"
+        f"make it smaller, or choose a larger chip ({f'there is room on {others}' if others else 'no shipped one has the room'})"
     )
+
+
+def _roomy(
+    populations: Sequence[ImagePopulation],
+    projections: Sequence[ImageProjection],
+    rules: Mapping[str, Program],
+    split: bool,
+) -> Iterator[str]:
+    """Shipped chips that run these programs with these delays and have the cores. Weights are not quantised again: minutes."""
+    for name in chips():
+        chip = load_chip(name)
+        if _runs(chip, populations, projections):
+            asked = demands(populations, projections, rules, chip)
+            search = _Search(populations, projections, asked, chip, split, None)
+            with suppress(CapacityError):
+                if search.run(chip.n_cores) or search.run(chip.n_cores, tight=True):
+                    yield name
+
+
+def _runs(chip: Chip, populations: Sequence[ImagePopulation], projections: Sequence[ImageProjection]) -> bool:
+    """Whether the chip has these programs, switches, rules and delays."""
+    allowed, delay = chip.sheet.core.programs, chip.limit("delay")
+    neurons = all(
+        (allowed.any or population.program in allowed.names)
+        and all(allowed.switches.get(key, value) == value for key, value in population.switches.items())
+        for population in populations
+        if not population.is_host
+    )
+    learns = allowed.rules is None or all(p.program in (None, *allowed.rules) for p in projections)
+    longest = max((part.delay for projection in projections for part in projection.parts), default=0)
+    return neurons and learns and (delay is None or longest <= delay)
 
 
 class _Search:

@@ -524,7 +524,7 @@ def test_number_of_cores(name: str) -> None:
     refused(
         small, fed(small, 1, room + 1, fan(1, 1)),
         f"cores/{name}.toml: no core left for population 'p' from neuron {room} on, the network takes {small.n_cores + 1} cores and "
-        f"{name} has {small.n_cores} ({mesh.source}); make it smaller, or choose a larger chip (it fits {holders})",
+        f"{name} has {small.n_cores} ({mesh.source}); make it smaller, or choose a larger chip (there is room on {holders})",
     )  # fmt: skip
 
 

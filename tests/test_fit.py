@@ -79,7 +79,7 @@ def test_one_below_a_limit_takes_more_cores_and_no_other_spike(name: str) -> Non
         CapacityError,
         f"small.toml: no core left for population '{network.populations[-1].name}' from neuron {LAST[name]} on, "
         f"the network takes {n_below} cores and generic45 has {n_below - 1} (choice); "
-        "make it smaller, or choose a larger chip (it fits atlas, generic45, loihi1, loihi1_fit, loihi2)",
+        "make it smaller, or choose a larger chip (there is room on atlas, generic45, loihi1, loihi1_fit, loihi2)",
     ):
         ne.compile(network, small(n_below - 1, **below))
 
@@ -198,20 +198,24 @@ def test_room_on_begun_cores_is_used_before_a_chip_is_called_full() -> None:
     with fails(
         CapacityError,
         "small.toml: no core left for population 'c' from neuron 4 on, the network takes 5 cores and generic45 has 4 (choice); "
-        "make it smaller, or choose a larger chip (it fits atlas, generic45, loihi1, loihi1_fit, loihi2)",
+        "make it smaller, or choose a larger chip (there is room on atlas, generic45, loihi1, loihi1_fit, loihi2)",
     ):
         ne.compile(network, small(4, neurons=4))
 
 
 def test_a_network_no_shipped_chip_holds() -> None:
-    """Weights of 20 bits, which only this chip has."""
-    wide = small(1, neurons=2).text.replace("weight     = { bits = 16,", "weight     = { bits = 20,")
+    """A delay of 100 ticks, which only this chip has."""
+    patient = small(1, neurons=2).text.replace("delay        = { value = 62,", "delay        = { value = 100,")
+    network = ne.Network(
+        [ne.Population("in", 1, ne.HostInput()), ne.Population("a", 3, SOMA)],
+        [ne.Projection("in", "a", np.ones((1, 3)), delay=100)],
+    )
     with fails(
         CapacityError,
         "small.toml: no core left for population 'a' from neuron 2 on, the network takes 2 cores and generic45 has 1 (choice); "
-        "make it smaller, or choose a larger chip (it fits no shipped one)",
+        "make it smaller, or choose a larger chip (no shipped one has the room)",
     ):
-        ne.compile(chain(3), parse_chip(wide, "small.toml"), weight_bits=20)
+        ne.compile(network, parse_chip(patient, "small.toml"))
 
 
 def test_a_chip_without_neurons() -> None:

@@ -22,7 +22,7 @@ def test_chip_that_is_full() -> None:
     with fails(
         CapacityError,
         "small.toml: no core left for population 'a' from neuron 8 on, the network takes 3 cores and generic45 has 2 (choice); "
-        "make it smaller, or choose a larger chip (it fits atlas, generic45, loihi2)",
+        "make it smaller, or choose a larger chip (there is room on atlas, generic45, loihi1, loihi1_fit, loihi2)",
     ):
         ne.compile(network(9), chip)
 
