@@ -14,8 +14,11 @@ LAYERS = (
     ("network", "stimulus", "draws", "idx", "dataset", "encode", "align", "discrete", "reference", "linear"),
     (
         "quantize",
+        "parameters",
+        "demand",
         "place",
         "route",
+        "fit",
         "image",
         "bounds",
         "reach",
