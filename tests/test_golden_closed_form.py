@@ -38,7 +38,7 @@ def test_equals_a_fine_clock_and_spikes_without_input() -> None:
     """Most spikes fall between inputs: testing the threshold only when something arrives would lose them."""
     rng = np.random.default_rng(0)
     spikes, weight = random_spikes(rng, 20), rng.uniform(-1, 1.5, (20, 15))
-    neuron, dt = Neuron(TAU, 0.4), 1e-6
+    neuron, dt = Neuron(TAU, 0.4), 1e-5
     response = respond(spikes, weight, neuron, HORIZON)
     m, g, arrival = np.zeros(15), np.zeros(15), np.ceil(spikes.time / dt).astype(int)
     counts, first = np.zeros(15, int), np.full(15, np.inf)
@@ -55,7 +55,7 @@ def test_equals_a_fine_clock_and_spikes_without_input() -> None:
     assert counts.sum() > 20
     assert response.counts.tolist() == counts.tolist()
     for i in np.flatnonzero(counts):
-        assert response.spikes.time[response.spikes.source == i][0] == pytest.approx(first[i], abs=1e-5)
+        assert response.spikes.time[response.spikes.source == i][0] == pytest.approx(first[i], abs=1e-4)
     assert (response.spikes.time > spikes.time.max()).mean() > 0.3
 
 
@@ -108,5 +108,6 @@ def test_brighter_is_earlier_and_black_is_silent() -> None:
 
 
 def test_refuses_what_would_never_end() -> None:
-    with pytest.raises(NetworkError, match=r"^closed-form neuron: threshold is 0\.0; give one above 0$"):
+    with pytest.raises(NetworkError) as refused:
         Neuron(TAU, 0.0)
+    assert str(refused.value) == "closed-form neuron: threshold is 0.0; give one above 0"

@@ -74,7 +74,7 @@ class Response:
     @property
     def grades(self) -> Floats:
         """Sum of the grades each neuron sent, the directional derivative d_o of an output: (n,) (equation 146)."""
-        return np.bincount(self.spikes.source, weights=self.spikes.grade, minlength=self.n)
+        return np.bincount(self.spikes.source, weights=self.spikes.grade, minlength=self.n).astype(np.float64)
 
 
 def spikes_of(time: Floats, source: Ids, grade: Floats | None = None) -> Spikes:

@@ -65,4 +65,4 @@ def virtual_eligibility(pre: Spikes, n_pre: int, horizon: float, neuron: Neuron)
 
     A silent output has no eligibility and would stay dead; this rescue is for outputs only (specification 9.2a).
     """
-    return axon_traces(pre, n_pre, np.array([horizon]), neuron.tau)[0] / neuron.threshold
+    return np.asarray(axon_traces(pre, n_pre, np.array([horizon]), neuron.tau)[0] / neuron.threshold)

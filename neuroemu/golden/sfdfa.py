@@ -13,6 +13,7 @@ somebody else's: this module works on an Activity per layer, from the closed for
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class Activity:
 
 def start(sizes: tuple[int, ...], rule: Rule, rng: np.random.Generator) -> Learner:
     """Weights uniform in -1..1; feedback 0 for SFDFA, uniform in -1..1 for DFA; mean counts as wanted."""
-    weights = [rng.uniform(-1, 1, shape) for shape in zip(sizes, sizes[1:], strict=False)]
+    weights = [rng.uniform(-1, 1, shape) for shape in pairwise(sizes)]
     hidden = sizes[1:-1]
     feedback = [
         np.zeros((sizes[-1], n)) if rule.learns_feedback else rng.uniform(-1, 1, (sizes[-1], n)) for n in hidden
