@@ -117,3 +117,16 @@ def test_descending_brings_the_counts_to_their_targets() -> None:
         losses.append(value)
     assert losses[0] > 20
     assert min(losses[-5:]) < losses[0] / 10
+
+
+def test_trap_error_of_the_count_is_not_that_of_the_time() -> None:
+    """dL / dn is n - target; put in the place of dL / dt it drives the counts away from their targets."""
+    weights, neurons, spikes = network(5, 4)
+    neurons, target, losses = [Neuron(TAU, 0.5)] * 3, np.array([12.0, 6.0, 2.0]), []
+    for _ in range(8):
+        layers = bats.forward(weights, neurons, spikes, HORIZON)
+        value, error = bats.count_loss(layers[-1], target)
+        gradients = bats.backward(weights, neurons, spikes, layers, -error)
+        weights = [weight - 0.02 * gradient for weight, gradient in zip(weights, gradients, strict=True)]
+        losses.append(value)
+    assert losses[-1] > 1.2 * losses[0]

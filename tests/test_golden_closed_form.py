@@ -111,3 +111,24 @@ def test_refuses_what_would_never_end() -> None:
     with pytest.raises(NetworkError) as refused:
         Neuron(TAU, 0.0)
     assert str(refused.value) == "closed-form neuron: threshold is 0.0; give one above 0"
+
+
+def test_trap_equations_66_and_67_swap_the_time_constants() -> None:
+    """As printed, a grows with exp(t / tau) and b with exp(t / tau_s): the time they give is no crossing."""
+    inputs, weights, c = np.array([0.01, 0.03, 0.06]), np.array([3.0, 2.0, 4.0]), 0.4
+    slow, fast = (weights * np.exp(inputs / TAU)).sum(), (weights * np.exp(2 * inputs / TAU)).sum()
+    potentials = []
+    for a, b in ((fast, slow), (slow, fast)):
+        time = TAU * np.log(2 * a / (b + np.sqrt(b * b - 4 * a * c)))
+        potentials.append(slow * np.exp(-time / TAU) - fast * np.exp(-2 * time / TAU))
+    assert potentials[0] == pytest.approx(c, rel=1e-12)
+    assert abs(potentials[1] - c) > 0.1
+
+
+def test_trap_threshold_on_inputs_only_loses_most_spikes() -> None:
+    """Algorithm 6, line 9, as printed gives at most one spike an input; here the last input is followed by several."""
+    rng = np.random.default_rng(0)
+    spikes, weight = random_spikes(rng, 20), rng.uniform(-1, 1.5, (20, 15))
+    after = respond(spikes, weight, Neuron(TAU, 0.4), HORIZON).spikes
+    late = np.bincount(after.source[after.time > spikes.time.max()], minlength=15)
+    assert late.max() > 2
