@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "neuroemu"
 LAYERS = (
     ("errors", "isa", "aer", "shelf", "files", "recording"),
     ("datasheet", "chip", "grammar", "language", "reader", "interval", "evaluate", "check", "program"),
-    ("network", "stimulus", "draws", "idx", "dataset", "encode", "align", "discrete", "reference", "linear"),
+    ("network", "stimulus", "draws", "idx", "dataset", "encode", "align", "discrete", "reference", "linear", "golden"),
     (
         "quantize",
         "parameters",
