@@ -33,7 +33,9 @@ soma = ps("soma_active") + ps("send") + max(ps("packet"), 1)
 flight = ps("inject") + ps("hop_x") + ps("hop_y") + ps("eject") + max(ps("flit"), ps("eject_flit"))
 service = ps("axon_in") + 2 * ps("synop")
 barrier = chip.barrier_ps(image.n_tiles)
-print(f"by hand: soma {soma} + way {flight} + service {service} + barrier {barrier} = {soma + flight + service + barrier} ps")
+print(
+    f"by hand: soma {soma} + way {flight} + service {service} + barrier {barrier} = {soma + flight + service + barrier} ps"
+)
 print(f"engine event: {timing.tick_ps[0, 1]} ps, held by {sorted(timing.held_by)}")
 print("not stated:", ", ".join(timing.unknown))
 
