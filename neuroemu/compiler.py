@@ -137,15 +137,9 @@ class _Compiler:
         )
 
     def supported(self, integer: IntegerPopulation) -> dict[str, int]:
-        """The population's switches, if the silicon has the program and these switches."""
+        """The population's switches, if the silicon has them."""
         allowed = self.chip.sheet.core.programs
-        name, program = integer.source.name, integer.program
-        assert program is not None
-        if not allowed.any and program not in allowed.names:
-            raise UnsupportedError(
-                f"population '{name}': program '{program}' is not in {self.chip.name}, which runs {', '.join(allowed.names)} "
-                f"({allowed.source}); use one of these, or a chip such as generic45"
-            )
+        name = integer.source.name
         for switch, value in integer.switches.items():
             fixed = allowed.switches.get(switch, value)
             if value != fixed:

@@ -151,6 +151,13 @@ def check_file(path: str | os.PathLike[str], chip: Chip, switches: Mapping[str, 
                 f"{path}: {chip.name} runs only the rules: {', '.join(allowed.rules) or 'none'} ({allowed.source}); "
                 "choose a chip that runs any, such as generic45"
             )
+        for name, value in switches.items():
+            fixed = allowed.switches.get(name, value)
+            if program.is_neuron and name in program.of_kind("switch") and value != fixed:
+                raise UnsupportedError(
+                    f"{path}: {chip.name} has '{program.name}' with {name}={fixed} only ({allowed.source}); "
+                    "leave the switch, or choose a chip that has it, such as generic45"
+                )
         check_program(program, chip)  # whatever the switches
         chosen = {name: switches.get(name, 0) for name in program.of_kind("switch")}
         folded = specialize(program, chosen | {name: value for name, value in switches.items() if name not in chosen})

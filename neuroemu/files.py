@@ -33,10 +33,15 @@ def write_whole(path: Path, content: bytes) -> None:
         raise FileError(f"{path}: cannot be written ({error.strerror}); check the folder and its permissions") from None
 
 
-def write_folder(path: Path, fill: Callable[[Path], None], *, replace: bool = False) -> None:
-    """Make a folder with ``fill(folder)``, whole or not at all. An existing one is kept unless ``replace``. Raises FileError."""
+def writable(path: Path, *, replace: bool) -> None:
+    """Refuse a folder that exists, unless it is to be replaced. Raises FileError."""
     if path.exists() and not replace:
         raise FileError(f"{path}: already exists; choose another folder, or replace it with --force")
+
+
+def write_folder(path: Path, fill: Callable[[Path], None], *, replace: bool = False) -> None:
+    """Make a folder with ``fill(folder)``, whole or not at all. An existing one is kept unless ``replace``. Raises FileError."""
+    writable(path, replace=replace)
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

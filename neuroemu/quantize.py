@@ -131,8 +131,20 @@ class _Quantizer:
         self.projections: dict[str, IntegerProjection] = {}
         self.losses: list[Loss] = []
 
+    def supported(self, population: str, program: str) -> None:
+        """Refuse a program the silicon lacks, before anything else about the population: nothing else would help."""
+        allowed = self.chip.sheet.core.programs
+        if not allowed.any and program not in allowed.names:
+            raise UnsupportedError(
+                f"population '{population}': program '{program}' is not in {self.chip.name}, which runs {', '.join(allowed.names)} "
+                f"({allowed.source}); use one of these, or a chip such as generic45"
+            )
+
     def population(self, population: Population) -> None:
         neuron = population.neuron
+        if not isinstance(neuron, HostInput):
+            program = neuron.program if isinstance(neuron, Firmware) else FLOAT_MODELS[type(neuron)]
+            self.supported(population.name, program)
         incoming = {
             projection.label: synapses(projection, self.network.population(projection.pre).n, population.n)
             for projection in self.network.into(population.name)
@@ -161,9 +173,10 @@ class _Quantizer:
         low, high = self.limits
         if stored.size and (stored.min() < low or stored.max() > high):
             bad = stored.min() if stored.min() < low else stored.max()
+            way_out = "use weights of 0 and above" if low == 0 > bad else "scale the weights down"
             raise UnsupportedError(
                 f"projection '{label}': weight {bad} is outside {low}..{high}, what {self.chip.name} stores "
-                f"({self.chip.sheet.core.registers['weight'].source}); scale the weights down"
+                f"({self.chip.sheet.core.registers['weight'].source}); {way_out}"
             )
         source = self.network.projection(label)
         kernel = kernel_entries(source)

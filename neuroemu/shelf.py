@@ -60,7 +60,7 @@ def find_program(name: str | os.PathLike[str]) -> tuple[Path, str]:
         path_ = folder("firmware") / part / f"{stem}.py"
         if _is_file(path_):
             return path_, text
-    raise unknown("program", stem, programs())
+    raise unknown("program", stem or text, programs())
 
 
 def _is_file(path: Path) -> bool:

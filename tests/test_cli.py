@@ -172,3 +172,49 @@ USAGE = [
 def test_bad_use_exits_2(shell: Shell, command: tuple[str, ...], text: str) -> None:
     assert shell(*command) == 2
     assert shell.err.splitlines()[-1] == f"Error: {text}"
+
+
+def test_what_can_be_known_before_the_run_is_said_before_it(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run may take an hour: its folder and its labels are looked at first."""
+    assert shell("deploy", NETWORK, "--chip", "loihi1", *INPUT, "-o", "a", "--record", "a.aer") == 0
+    assert shell("compile", NETWORK, "--chip", "loihi1", "-o", "a.image") == 0
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("ran")
+
+    monkeypatch.setattr(ne, "run", never)
+    monkeypatch.setattr(ne, "replay", never)
+    np.save("y7.npy", np.arange(7))
+    taken = "a: already exists; choose another folder, or replace it with --force"
+    labels = "7 labels for 6 presentations; give one a presentation, the input's second axis"
+    for command, text in (
+        (("run", "a.image", *INPUT, "-o", "a"), taken),
+        (("deploy", NETWORK, "--chip", "loihi1", *INPUT, "-o", "a"), taken),
+        (("replay", "a.aer", "a.image", "-o", "a"), taken),
+        (("run", "a.image", "--input", "x.npz", "--labels", "y7.npy", "-o", "b"), labels),
+        (("deploy", NETWORK, "--chip", "loihi1", "--input", "x.npz", "--labels", "y7.npy"), labels),
+    ):
+        assert shell(*command) == 2
+        assert shell.err == f"neuroemu: {text}\n"
+    monkeypatch.setattr(ne, "compile", never)
+    assert shell("deploy", NETWORK, "--chip", "loihi1", "--input", "no.npy") == 2
+    assert shell.err == "neuroemu: no.npy: no such file; give the path of a .npy or .npz file\n"
+
+
+def test_a_switch_that_the_silicon_lacks_does_not_fit(shell: Shell) -> None:
+    assert shell("firmware", "check", "lif", "--chip", "loihi1", "--set", "subtract=1") == 1
+    text = (
+        "lif: loihi1 has 'lif' with subtract=0 only (davies2018); leave the switch, or choose a chip that has it, "
+        "such as generic45"
+    )
+    assert shell.err == f"neuroemu: {text}\n"
+    assert shell("firmware", "check", "lif", "--chip", "generic45", "--set", "subtract=1") == 0
+    assert shell("firmware", "check", ".", "--chip", "generic45") == 2
+    assert shell.err.startswith("neuroemu: no program named '.'; there are: ")
+
+
+def test_a_program_the_chip_lacks_is_said_before_its_weights(shell: Shell) -> None:
+    """Weights of another sign would not help a network of neurons that the chip has not."""
+    assert shell("compile", NETWORK, "--chip", "odin", "-o", "a.image") == 1
+    text = "program 'lif' is not in odin, which runs odin (odin); use one of these, or a chip such as generic45"
+    assert shell.err.endswith(f"{text}\n")

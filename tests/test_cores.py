@@ -427,10 +427,11 @@ def test_weights(name: str) -> None:
     low, high = chip.weight_range
     ne.compile(fed(chip, 2, 1, [[low], [high]]), chip)
     for weight in (low - 1, high + 1):
+        way_out = "use weights of 0 and above" if low == 0 > weight else "scale the weights down"
         refused(
             chip, fed(chip, 1, 1, [[weight]]),
             f"projection 'in->p': weight {weight} is outside {low}..{high}, what {name} stores "
-            f"({chip.sheet.core.registers['weight'].source}); scale the weights down", ne.UnsupportedError,
+            f"({chip.sheet.core.registers['weight'].source}); {way_out}", ne.UnsupportedError,
         )  # fmt: skip
 
 
@@ -640,7 +641,7 @@ def test_a_stated_range_of_weights_is_kept_by_quantisation_too() -> None:
     assert next(fact["value"] for fact in facts if fact["name"] == "weight") == "16 bits, saturates, stores 0..100"
     refused(
         chip, network(-0.5),
-        "projection 'in->p': weight -50 is outside 0..100, what generic45 stores (choice); scale the weights down",
+        "projection 'in->p': weight -50 is outside 0..100, what generic45 stores (choice); use weights of 0 and above",
         ne.UnsupportedError,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,21 @@ def test_example_prints_its_output(example: Path) -> None:
 
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 3
+
+
+def test_timing_page_quotes_its_example() -> None:
+    text = (ROOT / "docs" / "timing.md").read_text()
+    printed = (ROOT / "docs" / "examples" / "timing.out").read_text()
+    assert len(printed.splitlines()) == 11
+    assert all(line in text.splitlines() for line in printed.splitlines())
+
+
+@pytest.mark.parametrize(
+    "document", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
+)
+def test_links_within_the_documents_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", document.read_text())
+    assert [target for target in targets if not (document.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda path: path.name)

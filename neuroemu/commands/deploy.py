@@ -74,7 +74,8 @@ def run_(
 ) -> None:
     """Run an image on input events; ticks follow from the input's rows."""
     screen = Screen(as_json)
-    run, accuracy = steps.run_files(screen, ne.load_image(image), input_path, labels_path, how)
+    given = steps.given(input_path, labels_path, output, force)
+    run, accuracy = steps.run_given(screen, ne.load_image(image), given, how)
     steps.save(run, output, accuracy, force)
     screen.result(run_facts(run, accuracy) | {"run": output}, *run_text(run, accuracy), f"wrote {output}")
 
@@ -113,12 +114,13 @@ def deploy(
     """Compile, run and report in one."""
     screen = Screen(as_json)
     how = steps.pick_running(options)
+    given = steps.given(input_path, labels_path, output, force)
     image = steps.build(screen, network, chip, options)
-    run, accuracy = steps.run_files(screen, image, input_path, labels_path, how)
+    run, accuracy = steps.run_given(screen, image, given, how)
     if output:
         steps.save(run, output, accuracy, force)
     costs = price(run, accuracy=accuracy)
-    found = steps.explanation(network, image, input_path, labels_path, run, options) if explain else None
+    found = steps.explanation(network, image, given, run, options) if explain else None
     screen.result(
         costs.as_dict()
         | {"losses": [asdict(loss) for loss in image.losses]}

@@ -74,7 +74,7 @@ def running(command: Command) -> Command:
             click.option(
                 "--timing",
                 type=click.Choice(["twin"]),
-                help="Time every tick on the network-on-chip [event engine only].",
+                help="Time every tick on the network-on-chip, as engine event does unasked.",
             ),
             click.option("--workers", type=int, help="Threads of engine cpu [one a processor]."),
             click.option("--record", help="Also write every packet to this file (.aer), for diff and replay."),

@@ -15,6 +15,7 @@ from neuroemu.commands.options import as_json, force
 from neuroemu.commands.show import run_facts, run_text
 from neuroemu.engines import ENGINES
 from neuroemu.errors import FileError
+from neuroemu.files import writable
 from neuroemu.screen import Screen
 
 
@@ -77,6 +78,8 @@ def replay(recording: str, image: str, engine: str, workers: int | None, any_ima
     Exit code 1 if a packet differs.
     """
     screen = Screen(as_json)
+    if output:
+        writable(Path(output), replace=force)
     with screen.progress() as progress:
         done = ne.replay(
             recording, ne.load_image(image), engine=engine, any_image=any_image, workers=workers, progress=progress

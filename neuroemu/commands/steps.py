@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import neuroemu as ne
+from neuroemu.engines import as_stimulus
+from neuroemu.errors import RunError
+from neuroemu.files import writable
 from neuroemu.formats import read_arrays, read_labels
 from neuroemu.image import Image
 from neuroemu.network import Network
 from neuroemu.run import Run
 from neuroemu.screen import Screen
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Input and labels, as read."""
+
+    inputs: NDArray[Any] | dict[str, NDArray[Any]]
+    labels: NDArray[np.int64] | None
+
 
 RUNNING = ("engine", "seed", "workers", "timing", "record")
 """Options that ``ne.run`` takes as they are."""
@@ -27,15 +44,12 @@ def build(screen: Screen, network: str, chip: str, options: dict[str, Any]) -> I
     return ne.compile(read(screen, network, options), ne.load_chip(chip), align=align, split=split, **compiler)
 
 
-def explanation(
-    network: str, image: Image, input_path: str, labels_path: str | None, run: Run, options: dict[str, Any]
-) -> Any:
+def explanation(network: str, image: Image, given: Given, run: Run, options: dict[str, Any]) -> Any:
     """Why the run is not what the float network does; the network's warnings were shown when it was compiled."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ne.ConventionWarning)
         read = ne.read_nir(network, **options)
-    labels = read_labels(labels_path) if labels_path else None
-    return ne.explain(read, image, read_arrays(input_path), labels, run=run, engine=run.engine)
+    return ne.explain(read, image, given.inputs, given.labels, run=run, engine=run.engine)
 
 
 def pick_running(options: dict[str, Any]) -> dict[str, Any]:
@@ -49,12 +63,24 @@ def execute(screen: Screen, image: Image, inputs: Any, **how: Any) -> Run:
         return ne.run(image, inputs, progress=progress, **how)
 
 
-def run_files(
-    screen: Screen, image: Image, input_path: str, labels_path: str | None, how: dict[str, Any]
-) -> tuple[Run, float | None]:
-    inputs, labels = read_arrays(input_path), read_labels(labels_path) if labels_path else None
-    run = execute(screen, image, inputs, **how)
-    return run, None if labels is None else run.accuracy(labels)
+def given(input_path: str, labels_path: str | None, output: str | None, force: bool) -> Given:
+    """What the user gave, and whether the run can be written: asked before any work. Raises FileError."""
+    if output:
+        writable(Path(output), replace=force)
+    return Given(read_arrays(input_path), read_labels(labels_path) if labels_path else None)
+
+
+def run_given(screen: Screen, image: Image, given: Given, how: dict[str, Any]) -> tuple[Run, float | None]:
+    """Run on what was given; labels are counted before the run."""
+    events = as_stimulus(image, given.inputs)
+    if given.labels is None:
+        return execute(screen, image, events, **how), None
+    if given.labels.size != events.n:
+        raise RunError(
+            f"{given.labels.size} labels for {events.n} presentations; give one a presentation, the input's second axis"
+        )
+    run = execute(screen, image, events, **how)
+    return run, run.accuracy(given.labels)
 
 
 def save(run: Run, output: str, accuracy: float | None, force: bool) -> None:

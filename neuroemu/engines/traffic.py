@@ -41,6 +41,8 @@ FIGURES = {
 """The datasheet's key in ``[time]`` for every latency of the model."""
 LEAST = {"axon_out", "hop_x", "hop_y", "flit", "eject_flit"}
 """Latencies that the model needs to be at least 1 ps."""
+SIZES = ("flits_spike", "flits_payload")
+"""Flits of a packet, 1 where the datasheet does not say."""
 
 
 def latencies(chip: Chip, n_tiles: int) -> tuple[Latencies, tuple[str, ...]]:
@@ -94,8 +96,9 @@ class TrafficOf:
 
     def __init__(self, image: Image) -> None:
         self.image, self.chip = image, image.chip
-        self.latencies, self.unknown = latencies(self.chip, image.n_tiles)
+        self.latencies, unknown = latencies(self.chip, image.n_tiles)
         self.flits = self.chip.noc("flits_spike") or 1, self.chip.noc("flits_payload") or 1
+        self.unknown = unknown + tuple(name for name in SIZES if getattr(self.chip.sheet.noc, name) is None)
         self.slots()
         self.tables()
 
