@@ -59,6 +59,7 @@ from neuroemu.run import Counts, Run, Spikes, load_run, stored_accuracy
 from neuroemu.session import Session
 from neuroemu.stimulus import Stimulus, stimulus
 from neuroemu.train import Epoch, Training, evaluate, train
+from neuroemu.vote import label_neurons, vote
 from neuroemu.wiring import wire
 
 __version__ = "0.1.0"
@@ -114,6 +115,7 @@ __all__ = [
     "demo_data",
     "evaluate",
     "explain",
+    "label_neurons",
     "load_chip",
     "load_image",
     "load_program",
@@ -129,6 +131,7 @@ __all__ = [
     "stored_accuracy",
     "to_aedat2",
     "train",
+    "vote",
     "wire",
     "with_memory",
     "write_nir",

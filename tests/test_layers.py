@@ -33,6 +33,7 @@ LAYERS = (
         "report_time",
         "report",
         "train",
+        "vote",
         "facts",
         "inside",
         "condition",
