@@ -428,7 +428,6 @@ def test_wiring_refuses_what_it_cannot_learn() -> None:
 # ---- digits
 @pytest.mark.slow
 def test_digits_are_learned_without_labels() -> None:
-    pytest.importorskip("neuroemu.dataset")
     command = [sys.executable, str(ROOT / "tools" / "train_wta.py"), "--epochs", "5", "--seeds", "0", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     (run,) = json.loads(done.stdout)["runs"]

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 
 import neuroemu as ne
+from neuroemu.dataset import load_dataset
 
 JITTER = 0.2
 """Every period of a train differs from the mean by at most this share."""
@@ -22,15 +21,6 @@ AT_ONCE = 256
 
 def samples(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
     """Training values (n, features) and labels, those for testing, and the value of a full pixel."""
-    try:
-        from neuroemu.dataset import load_dataset
-    except ImportError:  # a checkout without data sets: the digits' file itself
-        if not name.endswith(".npz"):
-            sys.exit(f"no data set '{name}' here; give the path of digits.npz")
-        with np.load(Path(name)) as file:
-            images, labels, order = file["images"].reshape(1797, 64), file["labels"].astype(int), file["order"]
-        train, test = order[:1347], order[1347:]
-        return images[train], labels[train], images[test], labels[test], 16
     parts = load_dataset(name)
     arrays = [array for part in parts for array in (part.inputs.reshape(len(part), -1), part.labels)]
     return arrays[0], arrays[1], arrays[2], arrays[3], parts[0].top
@@ -107,7 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--data", default="digits", help="data set, or the path of digits.npz [digits]")
+    parser.add_argument("--data", default="digits", help="digits, fashion-mnist, mnist, or a path [digits]")
     parser.add_argument("--neurons", type=int, default=100, help="[100]")
     parser.add_argument("--epochs", type=int, default=5, help="[5]")
     parser.add_argument("--ticks", type=int, default=128, help="of a presentation [128]")
