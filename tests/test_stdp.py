@@ -318,7 +318,7 @@ def refused(network: ne.Network, chip: str, error: type[Exception], text: str) -
 
 
 def test_a_post_trace_is_missing_on_loihi1() -> None:
-    text = f"{RULES}/stdp.py:32:20: loihi1 has no register 'y' and none of role post_state; try generic45"
+    text = f"{RULES}/stdp.py:34:20: loihi1 has no register 'y' and none of role post_state; try generic45"
     refused(wired("all_to_all"), "loihi1", ne.FirmwareError, text)
 
 
@@ -327,7 +327,7 @@ def test_a_trace_is_wider_than_loihis(tmp_path: Path) -> None:
     path.write_text((RULES / "stdp.py").read_text().replace("def tick_pre(x: Pre,", "def tick_pre(x: Pre(16),"))
     network = wired("all_to_all")
     rule = replace(network.projection("p"), rule=f"{path}.all_to_all")
-    text = f"{path}:23:18: 'x' asks for 16 bits, loihi1 has 7; ask for 7 or fewer"
+    text = f"{path}:25:18: 'x' asks for 16 bits, loihi1 has 7; ask for 7 or fewer"
     refused(replace(network, projections=(rule,)), "loihi1", ne.FirmwareError, text)
 
 
@@ -339,7 +339,7 @@ def test_the_winner_take_all_rule_does_not_fit_loihi1() -> None:
     refused(wired("wta"), "loihi1", ne.UnsupportedError, text)
     network = plain(np.random.default_rng(1))
     rule = replace(network.projection("p"), rule="wta_stdp.synapse", params=wired("wta").projection("p").params)
-    text = f"{RULES}/wta_stdp.py:38:16: loihi1 has no register 'flag' and none of role pre_keep; try generic45"
+    text = f"{RULES}/wta_stdp.py:42:16: loihi1 has no register 'flag' and none of role pre_keep; try generic45"
     refused(replace(network, projections=(rule,)), "loihi1", ne.FirmwareError, text)
 
 

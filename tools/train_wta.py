@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from neuroemu.dataset import load_dataset
 
 JITTER = 0.2
 """Every period of a train differs from the mean by at most this share."""
-AT_ONCE = 256
+AT_ONCE_TICKS = 1 << 15
+"""Ticks of all presentations that are run at a time."""
 
 
 def samples(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
@@ -26,17 +28,21 @@ def samples(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, 
     return arrays[0], arrays[1], arrays[2], arrays[3], parts[0].top
 
 
-def periodic(values: np.ndarray, ticks: int, spikes: float, top: int, rng: np.random.Generator) -> np.ndarray:
-    """Spike trains of shape (ticks, samples, features): a pixel x spikes about spikes * x / top times."""
-    rate = values[..., None].astype(np.float64) * spikes / top
+def trains(values: np.ndarray, spikes: float, top: int, rng: np.random.Generator) -> np.ndarray:
+    """Times of periodic spikes with jitter, shape (samples, features, most): a pixel x has about spikes * x / top of them in 0..1."""
+    rate = spikes * values[..., None].astype(np.float64) / top
     most = int(np.ceil(spikes / (1 - JITTER))) + 2
     intervals = rng.uniform(1 - JITTER, 1 + JITTER, (*values.shape, most))
     intervals[..., 0] = rng.random(values.shape)
     with np.errstate(divide="ignore"):
-        row = np.cumsum(intervals, axis=-1) / rate * ticks
-    sample, feature, spike = np.nonzero(row < ticks)
-    dense = np.zeros((ticks, *values.shape), np.int8)
-    dense[row[sample, feature, spike].astype(int), sample, feature] = 1
+        return np.cumsum(intervals, axis=-1) / rate
+
+
+def raster(times: np.ndarray, ticks: int) -> np.ndarray:
+    """Spike trains of shape (ticks, samples, features)."""
+    sample, feature, spike = np.nonzero(times < 1)
+    dense = np.zeros((ticks, *times.shape[:2]), np.int8)
+    dense[(times[sample, feature, spike] * ticks).astype(int), sample, feature] = 1
     return dense
 
 
@@ -58,20 +64,26 @@ def train(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
     x, y, x_test, y_test, top = samples(arguments.data)
     options = {name: getattr(arguments, name) for name in ("theta", "alpha", "ratio")}
     image = ne.compile(network(x.shape[1], arguments.neurons, seed, options), ne.load_chip(arguments.chip))
-    sizes, memory, first, learning, last = {"in": x.shape[1]}, ne.Memory(), 0, 0.0, None
+    at_once = max(1, AT_ONCE_TICKS // arguments.ticks)
+    memory, first, learning, last = ne.Memory(), 0, 0.0, None
+
+    def parts(times: np.ndarray) -> Iterator[ne.Stimulus]:
+        for low in range(0, len(times), at_once):
+            dense = raster(times[low : low + at_once], arguments.ticks)
+            yield ne.stimulus(dense, {"in": x.shape[1]}, first=first + low)
+
     for epoch in range(arguments.epochs):
         rng = np.random.default_rng([seed, epoch])
         order = rng.permutation(len(y))
-        for low in range(0, len(y), AT_ONCE):
-            part = x[order[low : low + AT_ONCE]]
-            events = ne.stimulus(periodic(part, arguments.ticks, arguments.spikes, top, rng), sizes, first=first)
-            last = ne.run(image, events, plastic=True, seed=seed, start=memory, commit_every=AT_ONCE)
-            memory, first, learning = last.memory, first + len(part), learning + last.wall_s
+        for events in parts(trains(x[order], arguments.spikes, top, rng)):
+            last = ne.run(image, events, plastic=True, seed=seed, start=memory, commit_every=at_once)
+            memory, learning = last.memory, learning + last.wall_s
+        first += len(y)
     counts = []
     for number, values in enumerate((x, x_test)):
-        rng = np.random.default_rng([seed, 1 << 20, number])
-        raster = periodic(values, arguments.ticks, arguments.spikes, top, rng)
-        counts.append(ne.run(image, ne.stimulus(raster, sizes), seed=seed, start=memory).spike_counts("out"))
+        times = trains(values, arguments.spikes, top, np.random.default_rng([seed, 1 << 20, number]))
+        done = [ne.run(image, events, seed=seed, start=memory).spike_counts("out") for events in parts(times)]
+        counts.append(np.concatenate(done))
     neuron_labels = ne.label_neurons(counts[0], y, int(y.max()) + 1)
     weights = memory.weights["p"]
     result = {

@@ -17,6 +17,8 @@ def decayed(x, k):
 
 
 class all_to_all:
+    """Pair STDP with exponential traces: a spike is paired with all spikes of the other side before it."""
+
     ONLINE = True
     GATE = {"arrive_synapse": "y", "fire_synapse": "x"}
 
@@ -44,6 +46,8 @@ class all_to_all:
 
 
 class nearest:
+    """Pair STDP with exponential traces: a spike is paired with the last one of the other side."""
+
     ONLINE = True
     GATE = {"arrive_synapse": "y", "fire_synapse": "x"}
 

@@ -17,6 +17,8 @@ TOP = 255
 
 
 class neuron:
+    """A competitive neuron with two accumulators: v_learn learns, v_prop spikes; the winner empties those of all."""
+
     def soma(
         v_learn: Keep, v_prop: Keep, drive: Port, theta_learn: Param(1, 1000000000), theta_prop: Param(1, 1000000000)
     ):
@@ -33,6 +35,8 @@ class neuron:
 
 
 class synapse:
+    """STDP with one flag an input instead of times, damped by tables."""
+
     ONLINE = True
 
     def arrive(flag: PreKeep(2)):
