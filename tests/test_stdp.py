@@ -266,6 +266,21 @@ def test_a_weight_at_even_odds_settles_where_rise_and_fall_balance() -> None:
     assert abs(np.mean(seen[2000:]) / 255 - np.log(8) / 3) < 0.02
 
 
+def test_only_the_order_of_events_matters_not_their_time() -> None:
+    """Tables of whole weight steps leave nothing to chance: silence between the rows changes no bit of what is learned and sent."""
+    network = wired("wta")
+    tables = {name: np.asarray(table) // 256 * 256 for name, table in network.projection("p").params.items()}
+    network = replace(network, projections=(replace(network.projection("p"), params=tables),))
+    compiled, runs = ne.compile(network, ATLAS), []
+    for stretch in (1, 4):
+        slow = np.zeros((stretch * ROWS, 10, N_IN), np.int64)
+        slow[::stretch] = inputs()[:, :10]
+        runs.append(ne.run(compiled, slow, engine="python", plastic=True, seed=stretch))
+    assert runs[0].memory.digest == runs[1].memory.digest
+    assert np.array_equal(runs[0].spike_counts("out"), runs[1].spike_counts("out"))
+    assert (runs[0].weights["p"] != start("wta").ravel()).mean() > 0.8
+
+
 # ---- the same bits
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("engine", ["event", "cpu"])
