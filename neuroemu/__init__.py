@@ -61,6 +61,7 @@ from neuroemu.run import Counts, Run, Spikes, load_run, stored_accuracy
 from neuroemu.session import Session
 from neuroemu.stimulus import Stimulus, stimulus
 from neuroemu.train import Epoch, Training, evaluate, train
+from neuroemu.vote import label_neurons, vote
 from neuroemu.wiring import wire
 
 __version__ = "0.1.0"
@@ -118,6 +119,7 @@ __all__ = [
     "evaluate",
     "encode",
     "explain",
+    "label_neurons",
     "load_chip",
     "load_dataset",
     "load_image",
@@ -134,6 +136,7 @@ __all__ = [
     "stored_accuracy",
     "to_aedat2",
     "train",
+    "vote",
     "wire",
     "with_memory",
     "write_nir",

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import doctest
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import neuroemu as ne
+from neuroemu.check import check_program
+
 ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+FILES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+EXAMPLES = [p for p in FILES if "import neuroemu as ne" in p.read_text() and not p.name.startswith("test_")]
+EXAMPLE_TESTS = [p for p in FILES if p.name.startswith("test_")]
 TOOLS = sorted((ROOT / "tools").glob("*.py"))
 
 
@@ -60,6 +67,41 @@ def test_timing_page_quotes_its_example() -> None:
 def test_links_within_the_documents_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#:]+)\)", document.read_text())
     assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", EXAMPLE_TESTS, ids=lambda path: path.name)
+def test_tests_to_copy_pass_as_a_user_runs_them(path: Path, tmp_path: Path) -> None:
+    """From a copy of the folder, without our pytest settings."""
+    for file in FILES:
+        shutil.copy(file, tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", path.name]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_guide_shows_the_rule_as_it_is() -> None:
+    guide = (ROOT / "docs" / "firmware.md").read_text()
+    assert (ROOT / "docs" / "examples" / "rstdp.py").read_text() in guide
+
+
+def test_the_guide_states_what_the_rule_costs() -> None:
+    guide = (ROOT / "docs" / "firmware.md").read_text()
+    results = ne.check_file(str(ROOT / "docs" / "examples" / "rstdp.py"), ne.load_chip("atlas"), {})
+    assert len(results) == 7
+    for result in results:
+        rows = [line for line in guide.splitlines() if line.startswith(f"| `{result.program}.{result.hook}`")]
+        assert [row.split(" | ")[2:] for row in rows] == [[result.operations_text, f"{result.energy_text} |"]]
+
+
+def test_the_guide_says_why_it_does_not_fit_loihi1() -> None:
+    path = ROOT / "docs" / "examples" / "rstdp.py"
+    program = ne.load_program(f"{path}.synapse")
+    with pytest.raises(ne.FirmwareError) as caught:
+        check_program(program, ne.load_chip("loihi1"))
+    guide = (ROOT / "docs" / "firmware.md").read_text()
+    assert f"`{str(caught.value).removeprefix(f'{path.parent}/')}`" in guide
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda path: path.name)

@@ -36,6 +36,7 @@ LAYERS = (
         "report_time",
         "report",
         "train",
+        "vote",
         "facts",
         "inside",
         "condition",
