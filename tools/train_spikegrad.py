@@ -10,6 +10,7 @@ import argparse
 import json
 import statistics
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,7 @@ def network(n_in: int, hidden: list[int], n_out: int, **options: int) -> ne.Netw
     sizes = {"in": n_in, **{f"h{n}": size for n, size in enumerate(hidden, 1)}, "out": n_out}
     any_neuron = ne.Firmware("spikegrad.hidden")
     populations = [ne.Population(name, n, any_neuron if name != "in" else ne.HostInput()) for name, n in sizes.items()]
-    chain = [
-        ne.Projection(a.name, b.name, np.zeros((a.n, b.n))) for a, b in zip(populations, populations[1:], strict=False)
-    ]
+    chain = [ne.Projection(a.name, b.name, np.zeros((a.n, b.n))) for a, b in pairwise(populations)]
     return ne.wire(ne.Network(populations, chain, outputs=["out"]), "spikegrad", **options)
 
 

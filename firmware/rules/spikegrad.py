@@ -201,7 +201,9 @@ def wire(network, projections, output, *, f=12, k=2, alpha=64, s_max=32767, rows
             f"that ends at '{output}'"
         )
     if not 0 <= f <= 20 or initial not in ("he", "given") or rows < 1:
-        raise ne.NetworkError(f"f is {f}, initial {initial!r}, rows {rows}; use 0 <= f <= 20, 'he' or 'given', rows >= 1")
+        raise ne.NetworkError(
+            f"f is {f}, initial {initial!r}, rows {rows}; use 0 <= f <= 20, 'he' or 'given', rows >= 1"
+        )
     file = Path(__file__)
     shipped = file.parent.name == "rules" and file.parent.parent.name == "firmware"
     rule = file.stem if shipped else str(file)
