@@ -2,6 +2,7 @@
 
 I = W S + b;  S = min((2 I + T) // 2T, s_max) if I > 0, else 0;  S' = I > 0 and S < s_max;  T = 2^f
 E = rha(alpha (p - t)) at the top, Z = rha(W E / T), E = Z S';  dW = -S E / 2^k, db = -E / 2^k, rounded stochastically
+with momentum m: V = mu V - S E, mu = 1 - 2^-m, in 256ths and towards zero; dW = (1 - mu) V / 2^k
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Network:
     k: int
     alpha: int
     s_max: int = 32767
+    momentum: int = 0
     seed: int = 0
     synapse_ids: list[int] = field(default_factory=list)
     neuron_ids: list[int] = field(default_factory=list)
@@ -71,6 +73,7 @@ class Network:
     def __post_init__(self) -> None:
         self.moved = [np.zeros_like(w) for w in self.weights]
         self.moved_b = [np.zeros_like(b) for b in self.biases]
+        self.traces = [np.zeros_like(w) for w in self.weights]
 
     def run(self, x: Ints, target: Ints) -> Ints:
         """Presentations with these weights: x of shape (n, inputs), target one-hot (n, outputs). Returns I of the top layer."""
@@ -86,7 +89,13 @@ class Network:
         for w, gate in zip(self.weights[:0:-1], gates[-2::-1], strict=True):
             errors.insert(0, rha(errors[0] @ w.T, threshold) * gate)
         for n, error in enumerate(errors):
-            self.moved[n] -= counts[n].T @ error
+            if self.momentum:
+                for s, e in zip(counts[n], error, strict=True):
+                    kept = np.abs(self.traces[n]) * (4096 - (4096 >> self.momentum)) >> 12
+                    self.traces[n] = np.sign(self.traces[n]) * kept - 256 * np.outer(s, e)
+                    self.moved[n] += self.traces[n]
+            else:
+                self.moved[n] -= counts[n].T @ error
             self.moved_b[n] -= error.sum(axis=0)
         self.last = {"I": drives, "S": counts, "gate": gates, "E": errors}
         return top
@@ -95,8 +104,9 @@ class Network:
         """Apply what was summed; weights have 16 bits."""
         for n, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
             ids = self.synapse_ids[n] + np.arange(w.size).reshape(w.shape)
-            up = uniform(self.seed, self.commits, "commit_synapse", ids, self.k)
-            self.weights[n] = np.clip(w + ((self.moved[n] + up) >> self.k), -32768, 32767)
+            k = self.k + self.momentum + 8 if self.momentum else self.k
+            up = uniform(self.seed, self.commits, "commit_synapse", ids, k)
+            self.weights[n] = np.clip(w + ((self.moved[n] + up) >> k), -32768, 32767)
             up = uniform(self.seed, self.commits, "commit", self.neuron_ids[n] + np.arange(b.size), self.k)
             self.biases[n] = np.clip(b + ((self.moved_b[n] + up) >> self.k), -32768, 32767)
             self.moved[n][:] = 0

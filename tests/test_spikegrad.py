@@ -20,7 +20,7 @@ from neuroemu.place import Placement
 from neuroemu.program import load_program
 
 RULE = Path(__file__).parent.parent / "firmware" / "rules" / "spikegrad.py"
-PROGRAMS = ("hidden", "output", "norm", "largest", "forward", "backward")
+PROGRAMS = ("hidden", "output", "norm", "largest", "forward", "backward", "forward_momentum", "backward_momentum")
 SMALL = (6, 5, 4, 3)
 """Sizes of the net that compiled tests share, and with them a kernel."""
 OPTIONS = {"f": 8, "k": 6, "alpha": 32}
@@ -48,9 +48,9 @@ def told(x: np.ndarray, labels: np.ndarray, n_out: int, first: int = 0) -> tuple
     return ne.stimulus({"in": x}, {"in": x.shape[2]}, values={"out": target}, first=first), target
 
 
-def twin(net: ne.Network, image: ne.Image, seed: int = 0) -> oracle.Network:
+def twin(net: ne.Network, image: ne.Image, seed: int = 0, momentum: int = 0) -> oracle.Network:
     """The oracle of a wired network: its weights, and of its image only the ids that random numbers depend on."""
-    learned = [p for p in net.projections if p.rule and p.rule.endswith("forward")]
+    learned = [p for p in net.projections if p.rule and ".forward" in p.rule]
     hidden, output = net.population("h1").neuron, net.population("out").neuron
     assert isinstance(hidden, ne.Firmware)
     assert isinstance(output, ne.Firmware)
@@ -62,6 +62,7 @@ def twin(net: ne.Network, image: ne.Image, seed: int = 0) -> oracle.Network:
         int(hidden.params["k"]),
         int(output.params["alpha"]),
         int(hidden.params["s_max"]),
+        momentum,
         seed,
         [ids[p.label] for p in learned],
         [image.population(p.post).id0 for p in learned],
@@ -132,7 +133,7 @@ def test_what_wire_cannot_take_is_refused() -> None:
     with fails(ne.NetworkError, "SpikeGrad learns a chain from an input through hidden layers to the output; in->out is not one "
                "that ends at 'out'"):  # fmt: skip
         network((4, 3))
-    with fails(ne.NetworkError, "f is 30, initial 'he', rows 1; use 0 <= f <= 20, 'he' or 'given', rows >= 1"):
+    with fails(ne.NetworkError, "f is 30, initial 'he', rows 1, momentum 0; use 0 <= f <= 20, 'he' or 'given', rows >= 1, 0 <= momentum <= 12"):
         network(SMALL, f=30)
 
 
@@ -232,6 +233,7 @@ def against_oracle(
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", SHAPES, ids=str)
 def test_random_nets_equal_the_oracle_whatever_the_order_of_input(sizes: tuple[int, ...]) -> None:
     seen = against_oracle(sizes, N_NETS)
@@ -260,6 +262,23 @@ def test_many_presentations_equal_the_oracle(sizes: tuple[int, ...], commit_ever
     assert not [key for key in done.counts.names if key.startswith("saturation")]
 
 
+@pytest.mark.parametrize("commit_every", [1, 4])
+def test_momentum_equals_the_oracle_and_survives_a_cut(commit_every: int) -> None:
+    net = network(SMALL, momentum=3)
+    image = compiled(net)
+    events, x, target = drawn(np.random.default_rng(4), SMALL, 120)
+    how = {"engine": "python", "plastic": True, "commit_every": commit_every, "seed": 5}
+    done = ne.run(image, events, **how)
+    ideal = twin(net, image, 5, momentum=3)
+    assert np.array_equal(done.probes["out", "v"][:, -1], ideal.train(x, target, commit_every))
+    assert same_weights(done, ideal, SMALL)
+    for label, trace in zip(("in->h1", "h1->h2", "h2->out"), ideal.traces, strict=True):
+        assert np.array_equal(done.memory.registers[f"{label}.trace"].ravel(), trace.ravel())
+    first = ne.run(image, events.slice(0, 40), **how)
+    assert ne.run(image, events.slice(40, 120), start=first.memory, **how).memory.digest == done.memory.digest
+
+
+@pytest.mark.slow
 def test_1600_online_samples_on_the_compiled_engine_equal_the_oracle() -> None:
     net = network(SMALL)
     image = compiled(net)
@@ -331,7 +350,7 @@ def test_engines_and_workers_agree() -> None:
     image = compiled(net)
     one = learned(image, engine="python", commit_every=6)
     for p in net.projections:
-        if p.rule and p.rule.endswith("forward"):
+        if p.rule and ".forward" in p.rule:
             assert (one.weights[p.label] != np.asarray(p.weight).ravel()).mean() > 0.3
     assert one.differs(learned(image, engine="event", commit_every=6)) is None
     for workers in (1, 4):

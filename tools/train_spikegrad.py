@@ -41,7 +41,7 @@ def train(options: argparse.Namespace, seed: int) -> dict[str, object]:
         images, labels, order = (file[name].astype(np.int64) for name in ("images", "labels", "order"))
     images = images.reshape(len(images), -1)
     learn, test = order[:N_TRAIN], order[N_TRAIN:]
-    how = {"f": options.f, "k": options.k, "alpha": options.alpha, "seed": seed}
+    how = {"f": options.f, "k": options.k, "alpha": options.alpha, "momentum": options.momentum, "seed": seed}
     image = ne.compile(network(images.shape[1], options.hidden, 10, **how), ne.load_chip("atlas"), align=False)
     common = {"encode": encode, "output": "out", "readout": ("out", "v"), "engine": options.engine, "seed": seed}
     ne.train(image, images[learn[:2]], labels[learn[:2]], **common)  # compiles the kernel
@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("--f", type=int, default=12, help="thresholds are 2^f (default: 12)")
     parser.add_argument("--k", type=int, default=2, help="an update is S E / 2^k (default: 2)")
     parser.add_argument("--alpha", type=int, default=64, help="scale of the error (default: 64)")
+    parser.add_argument("--momentum", type=int, default=0, metavar="M", help="mu = 1 - 2^-M (default: none)")
     parser.add_argument("--commit-every", type=int, default=1)
     parser.add_argument("--engine", default="cpu")
     parser.add_argument("--checkpoint", type=Path, help="with one seed: where to keep it, and to go on from")

@@ -10,6 +10,7 @@ weight see the same S and E, so the copies stay equal bit for bit.
 
 from neuroemu.isa import (
     Input,
+    Keep,
     Key,
     Param,
     Port,
@@ -21,6 +22,7 @@ from neuroemu.isa import (
     Table,
     Weight,
     clamp,
+    decay_to_zero,
     leading_one,
     shift_away,
     shift_floor,
@@ -31,6 +33,8 @@ from neuroemu.isa import (
 
 FRACTION = 20
 """Bits of a reciprocal's fraction: recip[i] is 2^20 / (256 + i + 1/2)."""
+FINE = 8
+"""Bits of a momentum trace's fraction."""
 
 
 class hidden:
@@ -150,7 +154,7 @@ class forward:
         s_pre = s_pre + payload
         return s_pre
 
-    def end_synapse(moved: Sum, s_pre: Pre(16), e: Post):
+    def end_synapse(moved: Sum, s_pre: Pre(16), e: Post(16)):
         moved = moved - s_pre * e
         return moved
 
@@ -168,7 +172,7 @@ class backward:
         e_pre = e_pre + payload
         return e_pre
 
-    def end_synapse(moved: Sum, e_pre: Pre(16), s: Post):
+    def end_synapse(moved: Sum, e_pre: Pre(16), s: Post(16)):
         moved = moved - s * e_pre
         return moved
 
@@ -177,13 +181,52 @@ class backward:
         return w
 
 
-def wire(network, projections, output, *, f=12, k=2, alpha=64, s_max=32767, rows=1, initial="he", seed=0):
+class forward_momentum:
+    """`forward` with the recursive form of momentum (4.15): trace = mu trace - S E, and the weight follows (1 - mu) trace."""
+
+    GATE = {"commit_synapse": "moved"}
+
+    def arrive(s_pre: Pre(16), payload: Input):
+        s_pre = s_pre + payload
+        return s_pre
+
+    def end_synapse(trace: Keep(32), moved: Sum, s_pre: Pre(16), e: Post(16), decay: Param(0, 4096)):
+        trace = decay_to_zero(trace, decay) - shift_left(s_pre * e, FINE)
+        moved = moved + trace
+        return trace, moved
+
+    def commit_synapse(w: Weight, moved: Sum, k: Param(0, 60), key: Key):
+        w = w + shift_stochastic(moved, k, key, 0)
+        return w
+
+
+class backward_momentum:
+    """The same update of its mirrored copy, by the same integers."""
+
+    GATE = {"commit_synapse": "moved"}
+
+    def arrive(e_pre: Pre(16), payload: Input):
+        e_pre = e_pre + payload
+        return e_pre
+
+    def end_synapse(trace: Keep(32), moved: Sum, e_pre: Pre(16), s: Post(16), decay: Param(0, 4096)):
+        trace = decay_to_zero(trace, decay) - shift_left(s * e_pre, FINE)
+        moved = moved + trace
+        return trace, moved
+
+    def commit_synapse(w: Weight, moved: Sum, k: Param(0, 60), key: Key):
+        w = w + shift_stochastic(moved, k, key, 0)
+        return w
+
+
+def wire(network, projections, output, *, f=12, k=2, alpha=64, s_max=32767, rows=1, momentum=0, initial="he", seed=0):
     """A chain input -> hidden layers -> output learns by SpikeGrad; its populations get this file's neurons.
 
-    Thresholds are 2^f, the learning rate is 2^(f-k) / 2^f a unit of S E (eta / alpha = 2^-(f+k)), ``alpha`` scales the error,
-    counts saturate at ``s_max``. Graded input comes in the first ``rows`` ticks. ``initial`` "he" draws weights N(0, sqrt(2/n))
-    in units of 2^f from ``seed``, "given" keeps the network's own integers. Read out register v of the output. Compile with
-    align=False: the phases say who computes when.
+    Thresholds are 2^f, eta / alpha is 2^-(f+k), ``alpha`` scales the error, counts saturate at ``s_max``. Graded input comes in
+    the first ``rows`` ticks. ``momentum`` m > 0 is mu = 1 - 2^-m a presentation, for weights (biases go the same way at once);
+    its traces are kept, so presentations run one after the other. ``initial`` "he" draws weights N(0, sqrt(2/n)) in units of
+    2^f from ``seed``, "given" keeps the network's own integers. Read out register v of the output. Compile with align=False:
+    the phases say who computes when.
     """
     from dataclasses import replace
     from pathlib import Path
@@ -200,9 +243,10 @@ def wire(network, projections, output, *, f=12, k=2, alpha=64, s_max=32767, rows
             f"SpikeGrad learns a chain from an input through hidden layers to the output; {', '.join(projections)} is not one "
             f"that ends at '{output}'"
         )
-    if not 0 <= f <= 20 or initial not in ("he", "given") or rows < 1:
+    if not 0 <= f <= 20 or initial not in ("he", "given") or rows < 1 or not 0 <= momentum <= 12:
         raise ne.NetworkError(
-            f"f is {f}, initial {initial!r}, rows {rows}; use 0 <= f <= 20, 'he' or 'given', rows >= 1"
+            f"f is {f}, initial {initial!r}, rows {rows}, momentum {momentum}; use 0 <= f <= 20, 'he' or 'given', rows >= 1, "
+            "0 <= momentum <= 12"
         )
     file = Path(__file__)
     shipped = file.parent.name == "rules" and file.parent.parent.name == "firmware"
@@ -227,6 +271,7 @@ def wire(network, projections, output, *, f=12, k=2, alpha=64, s_max=32767, rows
     populations = [replace(p, neuron=neurons.get(p.name, p.neuron)) for p in network.populations]
     populations.append(ne.Population(f"{output}.norm", 1, ne.Firmware(f"{rule}.norm", {"start": start})))
 
+    kind, params = ("_momentum", {"k": k + momentum + 8, "decay": 4096 >> momentum}) if momentum else ("", {"k": k})
     rng = np.random.default_rng(seed)
     learning, copies = {}, []
     for n, p in enumerate(chain):
@@ -236,7 +281,7 @@ def wire(network, projections, output, *, f=12, k=2, alpha=64, s_max=32767, rows
             weight = np.clip(np.rint(rng.normal(0, np.sqrt(2 / shape[0]), shape) * (1 << f)), -32768, 32767)
         channel = "spike" if n else "input"
         learning[p.label] = replace(
-            p, weight=weight, rule=f"{rule}.forward", params={"k": k}, routes={channel: [("drive", "weight*payload")]}
+            p, weight=weight, rule=f"{rule}.forward{kind}", params=params, routes={channel: [("drive", "weight*payload")]}
         )
         if n:
             turned = np.asarray(weight).T if not isinstance(weight, ne.Sparse) else None
@@ -245,7 +290,7 @@ def wire(network, projections, output, *, f=12, k=2, alpha=64, s_max=32767, rows
             routes = {"error": [("back", "weight*payload")]}
             copies.append(
                 ne.Projection(
-                    p.post, p.pre, turned, f"{p.label}.back", 0, routes, f"{rule}.backward", {"k": k}, mirror=p.label
+                    p.post, p.pre, turned, f"{p.label}.back", 0, routes, f"{rule}.backward{kind}", params, mirror=p.label
                 )
             )
     m, helper = network.population(output).n, f"{output}.norm"
