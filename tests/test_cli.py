@@ -90,7 +90,7 @@ def test_lists(shell: Shell) -> None:
     assert shell.json("chips", "loihi1") == json.loads(json.dumps(ne.chip_facts(ne.load_chip("loihi1"))))
     assert shell.json("chips", "--schema") == json_schema()
     listed = [program["name"] for program in shell.json("firmware", "list")]
-    assert {"cuba_li", "cuba_lif", "if", "li", "lif"} <= set(listed)
+    assert {"cuba_li", "cuba_lif", "if", "li", "lif", "spikegrad.hidden", "spikegrad.output"} <= set(listed)
     assert listed == sorted(listed)
     assert [hook["hook"] for hook in shell.json("firmware", "check", "lif", "--chip", "loihi1")] == ["soma"]
     for command in (

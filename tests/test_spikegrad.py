@@ -130,10 +130,13 @@ def test_a_network_for_loihi1_is_refused() -> None:
 
 
 def test_what_wire_cannot_take_is_refused() -> None:
-    with fails(ne.NetworkError, "SpikeGrad learns a chain from an input through hidden layers to the output; in->out is not one "
-               "that ends at 'out'"):  # fmt: skip
+    text = "SpikeGrad learns a chain from an input through hidden layers to the output; in->out is not one that ends at 'out'"
+    with fails(ne.NetworkError, text):
         network((4, 3))
-    with fails(ne.NetworkError, "f is 30, initial 'he', rows 1, momentum 0; use 0 <= f <= 20, 'he' or 'given', rows >= 1, 0 <= momentum <= 12"):
+    text = (
+        "f is 30, initial 'he', rows 1, momentum 0; use 0 <= f <= 20, 'he' or 'given', rows >= 1, 0 <= momentum <= 12"
+    )
+    with fails(ne.NetworkError, text):
         network(SMALL, f=30)
 
 

@@ -31,8 +31,9 @@ def test_chips_and_programs_are_files_not_packages(unpacked: Path) -> None:
         path.name for path in (ROOT / "cores").glob("*.toml")
     }
     assert (data / "cores" / "datasheet.schema.json").is_file()
-    neurons = {path.name for path in (ROOT / "firmware" / "neurons").glob("*.py")}
-    assert {path.name for path in (data / "firmware" / "neurons").glob("*.py")} == neurons
+    for kind in ("neurons", "rules"):
+        programs = {path.name for path in (ROOT / "firmware" / kind).glob("*.py")}
+        assert {path.name for path in (data / "firmware" / kind).glob("*.py")} == programs
     assert (data / "demo" / "digits.nir").is_file()
     assert (unpacked / "neuroemu" / "py.typed").is_file()
     assert not list(data.rglob("__init__.py"))

@@ -13,6 +13,7 @@ from neuroemu.chip import Chip
 from neuroemu.commands.options import as_json, chip_option
 from neuroemu.commands.show import table as new_table
 from neuroemu.datasheet import json_schema
+from neuroemu.reader import read_programs
 from neuroemu.screen import Screen
 
 
@@ -52,10 +53,13 @@ def firmware_list(as_json: bool) -> None:
     """List the shipped programs."""
     table = new_table("program", "what it is")
     rows = []
-    for name in shelf.programs():
-        program = ne.load_program(name)
-        rows.append({"name": name, "doc": program.doc})
-        table.add_row(name, " ".join(program.doc.split("\n\n")[0].split()))
+    for stem in shelf.programs():
+        path, _ = shelf.find_program(stem)
+        for name, program in read_programs(shelf.read_text(path), str(path), stem).items():
+            rows.append({"name": name, "doc": program.doc})
+    rows.sort(key=lambda row: row["name"])
+    for row in rows:
+        table.add_row(row["name"], " ".join(row["doc"].split("\n\n")[0].split()))
     Screen(as_json).result(rows, table)
 
 
