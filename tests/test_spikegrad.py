@@ -150,6 +150,26 @@ def test_wire_lays_out_phases_and_initial_weights() -> None:
     assert np.array_equal(np.asarray(net.projection("h1->h2").weight).T, net.projection("h1->h2.back").weight)
 
 
+def test_delays_are_refused_and_sparse_layers_stay_sparse() -> None:
+    populations = [ne.Population(name, 4, ne.Firmware("if")) for name in ("in", "h1", "out")]
+    populations[0] = ne.Population("in", 4, ne.HostInput())
+    ring = ne.Sparse([0, 0, 1, 2, 3], [1, 3, 0, 2, 3], np.zeros(5))
+    chain = [ne.Projection("in", "h1", ring), ne.Projection("h1", "out", ring)]
+    net = ne.wire(ne.Network(populations, chain, outputs=["out"]), "spikegrad", f=8, k=4)
+    first = net.projection("in->h1").weight
+    assert isinstance(first, ne.Sparse)
+    assert len(np.asarray(first.weight)) == 5
+    events, _ = told(np.random.default_rng(0).integers(0, 9, (1, 40, 4)), np.arange(40) % 4, 4)
+    done = ne.run(compiled(net), events, engine="python", plastic=True)
+    assert np.array_equal(done.weights["h1->out"], done.weights["h1->out.back"])
+    second = net.projection("h1->out").weight
+    assert isinstance(second, ne.Sparse)
+    assert (done.weights["h1->out"] != np.asarray(second.weight)).mean() > 0.5  # a neuron may be dead
+    with fails(ne.NetworkError, "projection 'h1->out' has delays; a layer's counts come in one tick, use none"):
+        late = [chain[0], ne.Projection("h1", "out", np.zeros((4, 4)), delay=2)]
+        ne.wire(ne.Network(populations, late, outputs=["out"]), "spikegrad")
+
+
 # ---- the oracle itself
 def test_the_oracle_draws_and_rounds_as_the_firmware_does() -> None:
     ids = np.array([0, 1, 7, 1 << 20])

@@ -276,17 +276,21 @@ def wire(network, projections, output, *, f=12, k=2, alpha=64, s_max=32767, rows
     learning, copies = {}, []
     for n, p in enumerate(chain):
         shape = network.population(p.pre).n, network.population(p.post).n
-        weight = p.weight
+        lists = p.weight if isinstance(p.weight, ne.Sparse) else None
+        if np.any(p.delay) or (lists is not None and np.any(lists.delay if lists.delay is not None else 0)):
+            raise ne.NetworkError(f"projection '{p.label}' has delays; a layer's counts come in one tick, use none")
+        value = np.asarray(p.weight if lists is None else lists.weight)
         if initial == "he":
-            weight = np.clip(np.rint(rng.normal(0, np.sqrt(2 / shape[0]), shape) * (1 << f)), -32768, 32767)
+            fan_in = shape[0] if lists is None else max(value.size / shape[1], 1)
+            drawn = rng.normal(0, np.sqrt(2 / fan_in), shape if lists is None else value.shape)
+            value = np.clip(np.rint(drawn * (1 << f)), -32768, 32767)
+        weight = value if lists is None else replace(lists, weight=value)
+        turned = value.T if lists is None else ne.Sparse(lists.post, lists.pre, value)
         channel = "spike" if n else "input"
         learning[p.label] = replace(
             p, weight=weight, rule=f"{rule}.forward{kind}", params=params, routes={channel: [("drive", "weight*payload")]}
         )
         if n:
-            turned = np.asarray(weight).T if not isinstance(weight, ne.Sparse) else None
-            if turned is None:
-                turned = ne.Sparse(weight.post, weight.pre, weight.weight)
             routes = {"error": [("back", "weight*payload")]}
             copies.append(
                 ne.Projection(
