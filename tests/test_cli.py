@@ -92,6 +92,7 @@ def test_lists(shell: Shell) -> None:
     listed = [program["name"] for program in shell.json("firmware", "list")]
     assert {"cuba_li", "cuba_lif", "if", "li", "lif"} <= set(listed)
     assert {"stdp.all_to_all", "stdp.nearest", "wta_stdp.neuron", "wta_stdp.synapse"} <= set(listed)
+    assert {"cuba_li", "cuba_lif", "if", "li", "lif", "spikegrad.hidden", "spikegrad.output"} <= set(listed)
     assert listed == sorted(listed)
     assert [hook["hook"] for hook in shell.json("firmware", "check", "lif", "--chip", "loihi1")] == ["soma"]
     for command in (
