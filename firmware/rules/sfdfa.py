@@ -143,8 +143,8 @@ class forward:
     GATE = {"fire_synapse": "x", "end_synapse": ("x", "delta"), "commit_synapse": "sum_w"}
 
     def tick_pre(tm: Pre(24), tg: Pre(24), x: Pre(16), k: Param(2, 15, init=7)):
-        tm = tm - shift_floor(tm, k)
-        tg = tg - shift_floor(tg, k - 1)
+        tm = clamp(tm - shift_floor(tm, k), 0, 8388607)
+        tg = clamp(tg - shift_floor(tg, k - 1), 0, 8388607)
         x = clamp(shift_round(tm - tg, 4), 0, 32767)
         return tm, tg, x
 

@@ -192,6 +192,8 @@ class Plan:
     def __init__(self, job: Job) -> None:
         self.job, self.image = job, job.image
         self.ring = job.deepest + 1
+        self.immediate = job.plastic and job.commit_every == 1
+        """Whether every presentation is followed by its commit, in one kernel."""
         self.hosts = [(k, p) for k, p in enumerate(self.image.populations) if p.is_host]
         self.projections = [self._projection(number) for number in range(len(self.image.projections))]
         self.populations = [self._population(k) for k, p in enumerate(self.image.populations) if not p.is_host]
@@ -261,6 +263,17 @@ class Plan:
         """Every program that runs, by the prefix of its names in the kernel."""
         found = {plan.tag: plan.owner for plan in self.populations}
         return found | {plan.tag: plan.owner for plan in self.projections if plan.owner is not None}
+
+    def wires(self, plan: ProjectionPlan) -> frozenset[str]:
+        """Sums that go from end_synapse straight to commit_synapse of the same presentation: nothing stores them."""
+        if not self.immediate or plan.owner is None:
+            return frozenset()
+        hooks = plan.owner.program.hooks
+        sums = [r.name for r in plan.owner.program.registers.values() if r.kind == "sum" and r.level == "synapse"]
+        others = [h for h in plan.owner.hooks if h not in ("end_synapse", "commit_synapse")]
+        stored = {argument.name for hook in others for argument in hooks[hook].arguments}
+        both = "end_synapse" in plan.owner.hooks and "commit_synapse" in plan.owner.hooks
+        return frozenset(sums) if both and not stored & set(sums) else frozenset()
 
     @cached_property
     def keyed(self) -> bool:
