@@ -25,8 +25,12 @@ def chips() -> tuple[str, ...]:
 
 def programs() -> tuple[str, ...]:
     """Names of the shipped firmware files: neuron programs and rules."""
-    root = folder("firmware")
-    return tuple(sorted({path.stem for part in ("neurons", "rules") for path in (root / part).glob("*.py")}))
+    return tuple(sorted({*neurons(), *rules()}))
+
+
+def neurons() -> tuple[str, ...]:
+    """Names of the shipped neuron programs."""
+    return tuple(sorted(path.stem for path in (folder("firmware") / "neurons").glob("*.py")))
 
 
 def rules() -> tuple[str, ...]:

@@ -226,7 +226,9 @@ def wire(
     chain = layers(network, projections)
     last = network.projection(chain[-1]).post
     if output != last:
-        raise NetworkError(f"rule sfdfa: the layers end at population '{last}', the output is {output!r}; make it '{last}'")
+        raise NetworkError(
+            f"rule sfdfa: the layers end at population '{last}', the output is {output!r}; make it '{last}'"
+        )
     rng = np.random.default_rng(seed)
     steps = ticks + len(chain)
     soma = {"k": k, "mantissa": np.rint(2**23 / (np.arange(256) + 256.5)).astype(np.int64)}
@@ -242,7 +244,9 @@ def wire(
             params |= {"yes": yes, "no": no}
         else:
             params |= {"beta": beta, "nhat": round(nhat * 1024), "perturbation": 256 if mode == "sfdfa" else 0}
-        changed[population.name] = replace(population, neuron=Firmware(f"sfdfa.{'output' if at_output else 'hidden'}", params))
+        changed[population.name] = replace(
+            population, neuron=Firmware(f"sfdfa.{'output' if at_output else 'hidden'}", params)
+        )
         weight = np.rint(rng.uniform(-initial, initial, (n_pre, population.n)) * 4096)
         grade = {"spike": [("drive", "weight"), ("grade", "weight*payload")]}
         learned[label] = replace(

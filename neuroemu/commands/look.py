@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import asdict
 from typing import Any
 
@@ -52,10 +53,14 @@ def firmware_list(as_json: bool) -> None:
     """List the shipped programs."""
     table = new_table("program", "what it is")
     rows = []
-    for name in shelf.programs():
+    for name in shelf.neurons():
         program = ne.load_program(name)
         rows.append({"name": name, "doc": program.doc})
-        table.add_row(name, " ".join(program.doc.split("\n\n")[0].split()))
+    for name in shelf.rules():
+        path, _ = shelf.find_program(name, rule=True)
+        rows.append({"name": f"{name} (rule)", "doc": ast.get_docstring(ast.parse(shelf.read_text(path))) or ""})
+    for row in rows:
+        table.add_row(row["name"], " ".join(row["doc"].split("\n\n")[0].split()))
     Screen(as_json).result(rows, table)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from neuroemu.bounds import port_bound
 from neuroemu.check import Proof, check_program
 from neuroemu.engines.job import Job, readouts
-from neuroemu.image import ImagePopulation, ImageProjection, Params, Part
+from neuroemu.image import Image, ImagePopulation, ImageProjection, Params, Part
 from neuroemu.interval import Interval
 from neuroemu.isa import HOOKS, LEARNING_HOOKS, Bits
 from neuroemu.language import Program
@@ -186,6 +187,10 @@ class ProjectionPlan:
         return np.stack([part.indptr + start for part, start in zip(self.parts, starts, strict=False)])
 
 
+_KNOWN: WeakKeyDictionary[Image, dict[bool, tuple[list[ProjectionPlan], list[PopulationPlan]]]] = WeakKeyDictionary()
+"""Layouts of an image, by whether its rules run: proofs take longer than a hundred presentations."""
+
+
 class Plan:
     """The layout of one job's image."""
 
@@ -195,8 +200,12 @@ class Plan:
         self.immediate = job.plastic and job.commit_every == 1
         """Whether every presentation is followed by its commit, in one kernel."""
         self.hosts = [(k, p) for k, p in enumerate(self.image.populations) if p.is_host]
-        self.projections = [self._projection(number) for number in range(len(self.image.projections))]
-        self.populations = [self._population(k) for k, p in enumerate(self.image.populations) if not p.is_host]
+        known = _KNOWN.setdefault(self.image, {})
+        if job.plastic not in known:
+            self.projections = [self._projection(number) for number in range(len(self.image.projections))]
+            self.populations = [self._population(k) for k, p in enumerate(self.image.populations) if not p.is_host]
+            known[job.plastic] = (self.projections, self.populations)
+        self.projections, self.populations = known[job.plastic]
         self.readouts = readouts(self.image)
 
     def population(self, number: int) -> PopulationPlan:
@@ -207,13 +216,13 @@ class Plan:
         """Projections that end at a population."""
         return [plan for plan in self.projections if plan.projection.post == number]
 
-    def _owner(self, owner: ImagePopulation | ImageProjection, ports: Mapping[str, int]) -> Owner:
-        """The owner's program, proved with what its parameters are and its ports (largest magnitudes) can be."""
+    def _owner(self, owner: ImagePopulation | ImageProjection, ports: Mapping[str, Interval]) -> Owner:
+        """The owner's program, proved with what its parameters and its ports can be."""
         program = self.image.program_of(owner)
         assert program is not None
         hooks = tuple(h for h in HOOKS if h in program.hooks and (self.job.plastic or h not in LEARNING_HOOKS))
         known = {name: Interval(int(np.min(value)), int(np.max(value))) for name, value in owner.params.items()}
-        known |= {port: Interval(-bound, bound) for port, bound in ports.items()}
+        known |= ports
         posts = self.image.populations[owner.post].widths if isinstance(owner, ImageProjection) else {}
         return Owner(owner.name, program, check_program(program, self.image.chip, known, posts), owner.params, hooks)
 
@@ -249,7 +258,7 @@ class Plan:
             drive, half = bound << self.image.chip.weight_shift, 1 << (width.bits - 1)
             if drive < half:
                 fits.add(port)
-            ports[port] = min(drive, half)
+            ports[port] = Interval(-min(drive, half), min(drive, half - 1))
         owner = self._owner(population, ports)
         return PopulationPlan(number, population, owner, totals, frozenset(fits))
 
