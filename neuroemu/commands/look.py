@@ -59,6 +59,7 @@ def firmware_list(as_json: bool) -> None:
     for name in shelf.rules():
         path, _ = shelf.find_program(name, rule=True)
         rows.append({"name": f"{name} (rule)", "doc": ast.get_docstring(ast.parse(shelf.read_text(path))) or ""})
+    rows.sort(key=lambda row: row["name"])
     for row in rows:
         table.add_row(row["name"], " ".join(row["doc"].split("\n\n")[0].split()))
     Screen(as_json).result(rows, table)
