@@ -8,9 +8,11 @@ run = ne.run(image, spikes)
 print(ne.report(run))
 """
 
+from neuroemu import encode
 from neuroemu.aedat import to_aedat2
 from neuroemu.chip import Chip, load_chip
 from neuroemu.compiler import compile  # noqa: A004
+from neuroemu.dataset import Dataset, load_dataset
 from neuroemu.difference import Comparison, Difference
 from neuroemu.difference import compare as compare_recordings
 from neuroemu.engines import run
@@ -72,6 +74,7 @@ __all__ = [
     "Counts",
     "CubaLI",
     "CubaLIF",
+    "Dataset",
     "DatasheetError",
     "Difference",
     "Epoch",
@@ -113,8 +116,10 @@ __all__ = [
     "compile",
     "demo_data",
     "evaluate",
+    "encode",
     "explain",
     "load_chip",
+    "load_dataset",
     "load_image",
     "load_program",
     "load_run",

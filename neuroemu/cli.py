@@ -11,6 +11,7 @@ from neuroemu.commands.look import chips, firmware
 from neuroemu.commands.match import match
 from neuroemu.commands.recordings import diff, export, replay
 from neuroemu.commands.step import step
+from neuroemu.commands.train import train_
 from neuroemu.errors import CapacityError, FirmwareError, NeuroemuError, UnsupportedError
 from neuroemu.screen import Screen
 
@@ -24,7 +25,7 @@ def cli() -> None:
     """Emulate digital neuromorphic chips: does a network fit, does it still work, what does it cost."""
 
 
-for command in (demo, chips, firmware, compile_, run_, report_, diff, replay, export, deploy, match, step):
+for command in (demo, chips, firmware, compile_, run_, report_, diff, replay, export, deploy, train_, match, step):
     cli.add_command(command)
 
 

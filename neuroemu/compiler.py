@@ -14,15 +14,15 @@ from neuroemu.bounds import port_bound
 from neuroemu.check import check_program
 from neuroemu.chip import Chip
 from neuroemu.errors import CapacityError, NetworkError, UnsupportedError
-from neuroemu.image import SYNAPSE_ID0, Image, ImagePopulation, ImageProjection, Params, Part, synapse_bits
-from neuroemu.interval import INT32, Interval
+from neuroemu.fit import fit
+from neuroemu.image import SYNAPSE_ID0, Image, ImagePopulation, ImageProjection, Part
 from neuroemu.isa import Bits
 from neuroemu.language import Program
 from neuroemu.network import Ints, Network, Population, Projection, default_routes
-from neuroemu.place import Demand, Incoming, Placement, place
+from neuroemu.parameters import parameters
+from neuroemu.place import Placement
 from neuroemu.program import is_rule, load_program, specialize
 from neuroemu.quantize import IntegerPopulation, IntegerProjection, Quantized, integers, quantize
-from neuroemu.route import route
 from neuroemu.shelf import find_program, read_text, unknown
 
 _CONVENTIONS = {
@@ -31,6 +31,7 @@ _CONVENTIONS = {
     "inclusive": ("spike at v >= threshold", "compare='>'"),
 }
 """What a switch of the shipped neurons means to the user, and the convention that goes without it."""
+_LARGEST_SUM = (1 << 63) - 1
 
 
 def compile(  # noqa: A001
@@ -82,18 +83,16 @@ class _Compiler:
                 synapse_id += sum(part.ids.size for part in built.parts)
         built_projections = tuple(projections.values())
         self.ports(populations, built_projections)
-        demands = [self.demand(p, built_projections) for p in populations if not p.is_host]
-        slices = place(demands, [p.n for p in populations], self.chip, split=split, placement=placement)
-        placed = tuple(replace(p, slices=slices.get(p.name, ())) for p in populations)
         self.probes()
         self.modulators()
+        placed, routing = fit(populations, built_projections, self.rules, self.chip, split=split, placement=placement)
         return Image(
             chip_text=self.chip.text,
             chip_path=self.chip.path,
             programs=self.programs,
             populations=placed,
             projections=built_projections,
-            routing=route(placed, built_projections, self.chip),
+            routing=routing,
             outputs=tuple(self.number[name] for name in self.network.outputs),
             probes=tuple((self.number[name], register) for name, register in self.network.probes),
             lag=self.alignment.lag,
@@ -131,7 +130,7 @@ class _Compiler:
             )
         proof = check_program(program, self.chip)
         self.folded[name], self.widths[name] = program, proof.widths
-        params = self.params(f"population '{name}'", program, integer.params, source.n)
+        params = parameters(self.chip, f"population '{name}'", program, integer.params, source.n)
         groups = self.compete(source, program)
         return replace(
             base, program=integer.program, switches=integer.switches, params=params, widths=proof.widths, groups=groups
@@ -199,63 +198,6 @@ class _Compiler:
                     f"does not compete; {', '.join(source.compete)} competes, add '{flag}' to compete"
                 )
 
-    def params(self, owner: str, program: Program, given: Mapping[str, Ints], n: int) -> Params:
-        """Every parameter and table the program takes, checked against its range and the chip's."""
-        wanted = program.of_kind("param", "table")
-        for name in given:
-            if name not in wanted:
-                raise unknown(f"parameter of program '{program.name}' ({owner})", name, wanted)
-        params: Params = {}
-        for name in wanted:
-            argument = program.arguments[name]
-            if name not in given and argument.init is None:
-                raise NetworkError(
-                    f"{owner}: program '{program.name}' needs parameter '{name}'; it takes {', '.join(wanted)}"
-                )
-            value = np.asarray(given.get(name, argument.init), np.int64)
-            if argument.kind == "table":
-                params[name] = self.table(owner, program, name, value)
-                continue
-            value = value.ravel()
-            if value.size not in (1, n):
-                raise NetworkError(
-                    f"{owner}: parameter '{name}' has {value.size} values for {n} neurons; give one, or one a neuron"
-                )
-            self.parameter(owner, name, value, Interval(*argument.limits) if argument.limits else INT32)
-            params[name] = int(value[0]) if np.all(value == value[0]) else value
-        return params
-
-    def parameter(self, owner: str, name: str, value: Ints, declared: Interval) -> None:
-        low, high = int(value.min()), int(value.max())
-        if not Interval(low, high).within(declared):
-            bad = low if low < declared.low else high
-            raise NetworkError(f"{owner}: {name} is {bad}, its program takes {declared}; rescale the network")
-        stated = self.chip.parameter(name)
-        if stated is None:
-            return
-        wrong = value[(value < stated.min) | (value > stated.max) | (value % stated.step != 0)]
-        if wrong.size:
-            steps = f" in steps of {stated.step}" if stated.step > 1 else ""
-            note = f": {stated.note}" if stated.note else ""
-            way = "move it with bias='voltage', or choose" if name == "bias_u" else "change the network, or choose"
-            raise UnsupportedError(
-                f"{owner}: {name} is {wrong[0]}, {self.chip.name} takes {stated.min}..{stated.max}{steps} "
-                f"({stated.source}{note}); {way} a chip such as generic45"
-            )
-
-    def table(self, owner: str, program: Program, name: str, value: Ints) -> Ints:
-        limits = program.arguments[name].limits
-        allowed = Interval(*limits[1:]) if len(limits) == 3 else INT32
-        if value.ndim != 1 or value.size != limits[0]:
-            raise NetworkError(
-                f"{owner}: table '{name}' has shape {value.shape}, its program takes {limits[0]} entries; give that many"
-            )
-        if not Interval(int(value.min()), int(value.max())).within(allowed):
-            raise NetworkError(
-                f"{owner}: table '{name}' holds {value.min()}..{value.max()}, its program takes {allowed}; rescale it"
-            )
-        return value
-
     # ---- projections
     def projection(self, integer: IntegerProjection, id0: int, built: Mapping[str, ImageProjection]) -> ImageProjection:
         source = integer.source
@@ -285,7 +227,7 @@ class _Compiler:
             self.posts(name, rule, post)
             widths = check_program(rule, self.chip, posts=self.widths[post.name]).widths
             given = {key: integers(value, f"projection '{name}': {key}") for key, value in source.params.items()}
-            params = self.params(f"projection '{name}'", rule, given, 1)
+            params = parameters(self.chip, f"projection '{name}'", rule, given, 1)
         ids = self.ids(integer, id0, built)
         extra = self.alignment.extra[name]
         return ImageProjection(
@@ -356,10 +298,13 @@ class _Compiler:
         delay = integer.delay + extra
         keep = np.ones(ids.size, bool) if plastic else integer.weight != 0
         if limit is not None and keep.any() and delay[keep].max() > limit:
+            own = (
+                f"give it delays of at most {limit - extra}" if extra <= limit else "balance its paths with populations"
+            )
             raise CapacityError(
                 f"{self.chip.path}: projection '{integer.source.label}' needs a delay of {delay[keep].max()} ticks "
                 f"({extra} of them to balance paths), {self.chip.name} has {limit} ({self.chip.source('delay')}); "
-                "shorten the delays, or compile with align=False"
+                f"{own}{', or compile with align=False' if extra else ''}"
             )
         parts = []
         kernel = self.kernel(integer, plastic)
@@ -393,37 +338,14 @@ class _Compiler:
             program = self.folded[population.name]
             for port in program.of_kind("port") if program else ():
                 bound = port_bound(projections, number, population.n, port, bits) << self.chip.weight_shift
-                if bound >= 1 << 63:
+                if bound > _LARGEST_SUM:
                     raise CapacityError(
-                        f"population '{population.name}': a tick's sum at port '{port}' can reach {bound}, past 64 bits; "
-                        "give it fewer sources with graded payloads, or smaller weights"
+                        f"population '{population.name}': a tick's sum at port '{port}' can reach {bound}, "
+                        f"64 bits hold {_LARGEST_SUM}; divide its weights by {-(-bound // _LARGEST_SUM)}, "
+                        "or give it fewer sources with graded payloads"
                     )
 
-    # ---- placing
-    def demand(self, population: ImagePopulation, projections: tuple[ImageProjection, ...]) -> Demand:
-        number = self.number[population.name]
-        incoming = []
-        for projection in projections:
-            if projection.post == number:
-                bits = synapse_bits(self.chip, self.rules.get(projection.name), projection.widths)
-                incoming += [Incoming.of(projection.pre, part, population.n, bits) for part in projection.parts]
-        cuts = np.arange(population.n + 1)
-        if population.groups is not None:
-            ordered = np.array([np.max(population.groups[:k], initial=-1) for k in cuts])
-            after = np.array([np.min(population.groups[k:], initial=population.n) for k in cuts])
-            cuts = cuts[ordered < after]
-        if self.one_core_rule(number, projections):
-            cuts = np.array([0, population.n])
-        return Demand(population.name, population.n, tuple(incoming), cuts)
-
-    def one_core_rule(self, number: int, projections: tuple[ImageProjection, ...]) -> bool:
-        """Whether a rule clears its axons when a neuron fires: all those neurons must share the axons."""
-        return any(
-            "fire_pre" in self.rules[projection.name].hooks
-            for projection in projections
-            if projection.post == number and projection.program is not None
-        )
-
+    # ---- what is recorded and told
     def probes(self) -> None:
         for name, register in self.network.probes:
             program = self.folded[name]

@@ -28,7 +28,7 @@ class CapacityError(NeuroemuError, ValueError):
 
 
 class StimulusError(NeuroemuError, ValueError):
-    """Input events do not suit the network they are for."""
+    """Input events, or the data they are made from, do not suit what they are for."""
 
 
 class RunError(NeuroemuError, ValueError):

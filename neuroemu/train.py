@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from neuroemu.draws import permutation
 from neuroemu.engines import run
 from neuroemu.engines.job import Progress, silent
 from neuroemu.errors import FileError, RunError
@@ -130,7 +131,7 @@ def train(
     saved = time.monotonic()
     try:
         while state.epoch < epochs:
-            order = np.random.default_rng([seed, state.epoch]).permutation(classes.size)
+            order = permutation(classes.size, seed, state.epoch)
             while state.position < classes.size:
                 work.some(state, values, classes, order)
                 progress(f"epoch {state.epoch + 1} of {epochs}", state.position, classes.size)

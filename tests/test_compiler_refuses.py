@@ -300,9 +300,32 @@ def test_delays_reach_the_chips_limit_and_no_further(align: bool) -> None:
     with fails(
         CapacityError,
         f"cores/loihi1.toml: projection 'skip' needs a delay of 63 ticks ({int(align)} of them to balance paths), "
-        "loihi1 has 62 (davies2018); shorten the delays, or compile with align=False",
+        "loihi1 has 62 (davies2018); "
+        + ("give it delays of at most 61, or compile with align=False" if align else "give it delays of at most 62"),
     ):
         ne.compile(skipping(most + 1), LOIHI, align=align)
+
+
+def test_a_chip_without_delays_balances_no_paths() -> None:
+    odin = ne.load_chip("odin")
+    soma = ne.Firmware("odin", {"threshold": 7})
+    exc: Any = {"routes": {"spike": [("exc", "weight")]}}
+    host: Any = {"routes": {"input": [("exc", "weight")]}}
+    layers = ne.Network(
+        [ne.Population("in", 2, ne.HostInput()), ne.Population("a", 3, soma), ne.Population("b", 3, soma)],
+        [
+            ne.Projection("in", "a", np.ones((2, 3)), **host),
+            ne.Projection("a", "b", np.eye(3), **exc),
+            ne.Projection("in", "b", np.ones((2, 3)), "skip", **host),
+        ],
+    )
+    with fails(
+        CapacityError,
+        "cores/odin.toml: projection 'skip' needs a delay of 1 ticks (1 of them to balance paths), odin has 0 (odin); "
+        "balance its paths with populations, or compile with align=False",
+    ):
+        ne.compile(layers, odin)
+    ne.compile(layers, odin, align=False)
 
 
 def test_delay_of_a_zero_weight_counts_only_where_a_rule_runs() -> None:
@@ -312,7 +335,7 @@ def test_delay_of_a_zero_weight_counts_only_where_a_rule_runs() -> None:
     with fails(
         CapacityError,
         "cores/generic45.toml: projection 'p' needs a delay of 63 ticks (0 of them to balance paths), generic45 has 62 (choice); "
-        "shorten the delays, or compile with align=False",
+        "give it delays of at most 62",
     ):
         ne.compile(network(weight=zero, delay=late, rule=PLAIN, params={"rate": 1}), GENERIC)
 
@@ -330,8 +353,8 @@ def test_a_ticks_sum_stays_within_64_bits() -> None:
     ne.compile(network(weight=largest, routes=graded), chip)
     with fails(
         CapacityError,
-        f"population 'a': a tick's sum at port 'drive' can reach {2**63}, past 64 bits; "
-        "give it fewer sources with graded payloads, or smaller weights",
+        f"population 'a': a tick's sum at port 'drive' can reach {2**63}, 64 bits hold {2**63 - 1}; "
+        "divide its weights by 2, or give it fewer sources with graded payloads",
     ):
         ne.compile(network(weight=np.full((2, 3), -32768), routes=graded), chip)
 

@@ -243,8 +243,8 @@ def test_a_core_too_small_for_one_neurons_kernel_is_refused(tmp_path: Path) -> N
     network = line(tmp_path, (1, 6, 6), conv(np.arange(1.0, 10).reshape(1, 1, 3, 3), padding="same"), ifs(1, 6, 6))
     assert ne.compile(network, small(40, 3)).usage[0]["synapse_words"] == 3
     text = (
-        "small.toml: neuron 1 of population 'n1' needs 2 synapse words on one core, generic45 has 1 (choice); "
-        "give it fewer synapses, or fewer bits each"
+        "small.toml: neuron 1 of population 'n1' has a fan-in of 6 synapses = 2 synapse words on one core, generic45 has 1 (choice); "
+        "its first 4 fit, and a neuron split over cores would sum otherwise"
     )
     with fails(ne.CapacityError, text):
         ne.compile(network, small(40, 1))

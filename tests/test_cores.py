@@ -301,7 +301,7 @@ def test_neurons(name: str) -> None:
     refused(
         chip, fed(chip, 1, limit + 1, fan(1, 1)),
         f"cores/{name}.toml: population 'p' needs {limit + 1} neurons on one core, {name} has {limit} ({source}); "
-        "allow splitting with split=True", split=False,
+        f"its first {limit} neurons fit, allow splitting with split=True", split=False,
     )  # fmt: skip
 
 
@@ -313,8 +313,8 @@ def test_axons_in(name: str) -> None:
     assert image.usage[0]["axons_in"] == limit
     refused(
         chip, fed(chip, limit + 1, 1, fan(limit + 1, 1)),
-        f"cores/{name}.toml: neuron 0 of population 'p' needs {limit + 1} axons in on one core, {name} has {limit} ({source}); "
-        "give it fewer sources",
+        f"cores/{name}.toml: neuron 0 of population 'p' has a fan-in of {limit + 1} sources = {limit + 1} axons in on one core, "
+        f"{name} has {limit} ({source}); at most {limit} sources fit, and a neuron split over cores would sum otherwise",
     )  # fmt: skip
 
 
@@ -339,7 +339,7 @@ def test_axons_out(name: str) -> None:
     refused(
         chip, network,
         f"cores/{name}.toml: core 0 with 'a' needs {limit + 1} routing entries, {name} has {limit} axons out ({source}); "
-        "put fewer of these neurons on a core, or their targets on fewer cores", placement=placement,
+        "the first 999 of its 1000 neurons fit, put the rest elsewhere, or their targets on fewer cores", placement=placement,
     )  # fmt: skip
 
 
@@ -352,7 +352,8 @@ def test_targets(name: str) -> None:
     network, placement = spread(chip, 3, 3 * limit + 2)
     refused(
         chip, network,
-        f"cores/{name}.toml: neuron 0 of population 'a' sends to {limit + 1} axons, a neuron of {name} to {limit} ({source}); "
+        f"cores/{name}.toml: neuron 0 of population 'a' on core 0 sends to {limit + 1} axons, "
+        f"a neuron of {name} to at most {limit} ({source}); "
         "put its targets on fewer cores, or relay it through neurons", placement=placement,
     )  # fmt: skip
 
@@ -367,8 +368,8 @@ def test_axon_kinds(name: str) -> None:
     network = fed(chip, 2, 3, fan(2, 3))
     ne.compile(network, chip)
     text = (
-        f"cores/{name}.toml: the axon of neuron 1 of population 'in' on core 0 has synapses of 2 kinds (ports and delay), "
-        f"{name} has 1 ({source}); use a source for each kind"
+        f"cores/{name}.toml: neuron 0 of population 'p' gives the axon of neuron 1 of population 'in' synapses of 2 kinds "
+        f"(ports and delay) on one core, {name} has 1 ({source}); use a source for each kind"
     )
     one = ne.Sparse([1], [0], [1])
     refused(chip, network.add(ne.Projection("in", "p", one, "second", routes={"input": [(other, "weight")]})), text)
@@ -391,6 +392,9 @@ def test_synapse_words(name: str) -> None:
     assert -(-width * weight.bits // chip.word_bits) * n_in == limit
     image = ne.compile(fed(chip, n_in, width, fan(n_in, width)), chip, split=False)
     assert image.usage[0]["synapse_words"] == limit
+    fitting = limit // n_in * chip.word_bits // weight.bits - (
+        8 if name == "odin" else 0
+    )  # a crosspoint more: a word less
     if name == "odin":  # a crossbar can only overflow where a crosspoint is used twice
         over = fed(chip, n_in, width, fan(n_in, width)).add(
             projection(chip, "in", "p", ne.Sparse([0], [0], [1]), name="again")
@@ -400,7 +404,7 @@ def test_synapse_words(name: str) -> None:
     refused(
         chip, over,
         f"cores/{name}.toml: population 'p' needs {limit + 1} synapse words on one core, {name} has {limit} ({source}); "
-        "allow splitting with split=True", split=False,
+        f"its first {fitting} neurons fit, allow splitting with split=True", split=False,
     )  # fmt: skip
 
 
@@ -413,7 +417,7 @@ def test_delay(name: str) -> None:
     refused(
         chip, fed(chip, 2, 2, fan(2, 2), delay=limit + 1),
         f"cores/{name}.toml: projection 'in->p' needs a delay of {limit + 1} ticks (0 of them to balance paths), {name} has {limit} "
-        f"({source}); shorten the delays, or compile with align=False",
+        f"({source}); give it delays of at most {limit}",
     )  # fmt: skip
 
 
@@ -496,7 +500,7 @@ def test_core_numbers(name: str) -> None:
     assert ne.compile(network, chip, placement={"p": [(last, 1)]}).populations[1].slices[0].core == last
     refused(
         chip, network,
-        f"placement of population 'p' names core {last + 1}, {name} has cores 0..{last}; name one of these",
+        f"placement of population 'p' names core {last + 1}, {name} has cores 0..{last} ({chip.sheet.mesh.source}); name one of these",
         placement={"p": [(last + 1, 1)]},
     )  # fmt: skip
 
@@ -514,11 +518,13 @@ def test_number_of_cores(name: str) -> None:
         *([("\ncore = 0\n", "\ncore = 1\n")] if name == "odin" else []),
     )
     room = 3 * 2 * mesh.cores_per_tile
+    runs = {"odin": {"odin"}, "truenorth": {"truenorth"}}.get(name, {"loihi1", "loihi1_fit"})
+    holders = ", ".join(sorted({"atlas", "generic45", "loihi2"} | runs))
     assert ne.compile(fed(small, 1, room, fan(1, room)), small).n_cores == 2 * mesh.cores_per_tile
     refused(
         small, fed(small, 1, room + 1, fan(1, 1)),
-        f"cores/{name}.toml: no core left for population 'p' from neuron {room} on, {name} has {small.n_cores} ({mesh.source}); "
-        "make the network smaller, or choose a larger chip",
+        f"cores/{name}.toml: no core left for population 'p' from neuron {room} on, the network takes {small.n_cores + 1} cores and "
+        f"{name} has {small.n_cores} ({mesh.source}); make it smaller, or choose a larger chip (there is room on {holders})",
     )  # fmt: skip
 
 
@@ -531,7 +537,8 @@ def test_axons_a_key_addresses(name: str) -> None:
     assert len(ne.compile(fed(chip, 8, 1, fan(8, 1)), chip).routing.axon_core) == 8
     refused(
         chip, fed(chip, 9, 1, fan(9, 1)),
-        f"cores/{name}.toml: core 0 has 9 axons, a key of {name} addresses 8 ({source}); use more cores, or a chip with wider keys",
+        f"cores/{name}.toml: neuron 0 of population 'p' has a fan-in of 9 sources = 9 axons in on one core, "
+        f"a key of {name} addresses 8 ({source}); at most 8 sources fit, and a neuron split over cores would sum otherwise",
     )  # fmt: skip
 
 

