@@ -220,7 +220,7 @@ def test_dfa_is_the_same_with_frozen_feedback() -> None:
 
 # ---- evaluation
 def test_evaluation_changes_nothing_and_labels_do_not_leak() -> None:
-    built, (values, labels, stimulus) = image((12, 8, 4), **SMALL), small(200)
+    built, (values, labels, stimulus) = image((12, 8, 4), **SMALL), small(96)
     told = ne.run(built, stimulus, engine="python", plastic=True)
     quiet = ne.run(built, first_spikes(16, 16, 24)(values, 0), engine="python", start=told.memory)
     assert quiet.memory.digest == told.memory.digest
@@ -233,7 +233,7 @@ def test_evaluation_changes_nothing_and_labels_do_not_leak() -> None:
     encode, rng = first_spikes(16, 16, 24), np.random.default_rng(0)
     how = {"encode": encode, "readout": ("out", "n"), "memory": told.memory, "engine": "python"}
     shares = [ne.evaluate(built, values, rng.permutation(labels), **how) for _ in range(3)]
-    assert abs(np.mean(shares) - 0.25) < 0.08
+    assert abs(np.mean(shares) - 0.25) < 0.1
 
 
 @pytest.mark.parametrize("mode", ["sfdfa", "dfa"])
