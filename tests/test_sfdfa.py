@@ -100,6 +100,7 @@ def test_what_wire_cannot_take_is_refused() -> None:
 
 
 # ---- the same bits
+@pytest.mark.slow
 def test_every_engine_learns_the_same_bits() -> None:
     built, (_, _, stimulus) = image((12, 8, 6, 4), **SMALL), small()
     runs = {engine: ne.run(built, stimulus, engine=engine, plastic=True) for engine in ENGINES}
@@ -113,6 +114,7 @@ def test_every_engine_learns_the_same_bits() -> None:
         assert reference.memory.digest == run.memory.digest
 
 
+@pytest.mark.slow
 def test_neither_placement_nor_workers_nor_a_break_changes_a_bit() -> None:
     built, (_, _, stimulus) = image((12, 8, 6, 4), **SMALL), small()
     reference = ne.run(built, stimulus, plastic=True, workers=1)
@@ -128,6 +130,7 @@ def test_neither_placement_nor_workers_nor_a_break_changes_a_bit() -> None:
     assert again.spikes == reference.spikes
 
 
+@pytest.mark.slow
 def test_batches_commit_alike_on_every_engine_and_any_workers() -> None:
     built, (_, _, stimulus) = image((12, 8, 6, 4), **SMALL), small()
     reference = ne.run(built, stimulus, engine="python", plastic=True, commit_every=5)
