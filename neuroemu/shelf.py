@@ -25,8 +25,17 @@ def chips() -> tuple[str, ...]:
 
 def programs() -> tuple[str, ...]:
     """Names of the shipped firmware files: neuron programs and rules."""
-    root = folder("firmware")
-    return tuple(sorted(path.stem for part in ("neurons", "rules") for path in (root / part).glob("*.py")))
+    return tuple(sorted({*neurons(), *rules()}))
+
+
+def neurons() -> tuple[str, ...]:
+    """Names of the shipped neuron programs."""
+    return tuple(sorted(path.stem for path in (folder("firmware") / "neurons").glob("*.py")))
+
+
+def rules() -> tuple[str, ...]:
+    """Names of the shipped learning rules."""
+    return tuple(sorted(path.stem for path in (folder("firmware") / "rules").glob("*.py")))
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
@@ -47,20 +56,24 @@ def find_chip(name: str | os.PathLike[str]) -> Path:
     return folder("cores") / f"{text}.toml"
 
 
-def find_program(name: str | os.PathLike[str]) -> tuple[Path, str]:
-    """The firmware file of a program and the program's name in it: ``lif``, ``sfdfa.hidden`` or ``./mine.py``."""
+def find_program(name: str | os.PathLike[str], rule: bool = False) -> tuple[Path, str]:
+    """The firmware file of a program and the program's name in it: ``lif``, ``sfdfa.hidden`` or ``./mine.py``.
+
+    A neuron and a rule may share a name: the bare name is the neuron's unless a ``rule`` is asked for, a name with a member the
+    rule's.
+    """
     text = os.fspath(name)
     if text.endswith(".py") or os.sep in text:
         path, _, member = text.partition(".py.")
         path = f"{path}.py" if member else text
         found = _existing(path, "a firmware file")
         return found, f"{found.stem}.{member}" if member else found.stem
-    stem = text.partition(".")[0]
-    for part in ("neurons", "rules"):
+    stem, member, _ = text.partition(".")
+    for part in ("rules", "neurons") if rule or member else ("neurons", "rules"):
         path_ = folder("firmware") / part / f"{stem}.py"
         if _is_file(path_):
             return path_, text
-    raise unknown("program", stem or text, programs())
+    raise unknown("rule", stem, rules()) if rule else unknown("program", stem or text, programs())
 
 
 def _is_file(path: Path) -> bool:

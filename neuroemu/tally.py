@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -205,12 +206,16 @@ def _synapses(
                 table[f"hook_{hook}", piece.core, projection.name] += int(raw.synapse_hooks[number, hook][k])
 
 
+_PROOFS: WeakKeyDictionary[Image, dict[str, Proof]] = WeakKeyDictionary()
+"""Proofs of an image's programs by owner: a training asks for them every few hundred presentations."""
+
+
 def expand(image: Image, counts: Counts) -> Counts:
     """Add what follows from hook invocations: operations by class, register and memory words, weight updates."""
     table = Counter(counts.table)
     owners: dict[str, ImagePopulation | ImageProjection] = {p.name: p for p in image.populations}
     owners |= {p.name: p for p in image.projections}
-    proofs: dict[str, Proof] = {}
+    proofs = _PROOFS.setdefault(image, {})
     for (key, core, owner), times in counts.table.items():
         if not key.startswith("hook_"):
             continue

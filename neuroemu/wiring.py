@@ -37,7 +37,7 @@ def wire(
     the network's only output. Raises UnknownNameError, FileError, FirmwareError for a file without ``wire``, and
     NetworkError for what it cannot take.
     """
-    path, _ = find_program(rule)
+    path, _ = find_program(rule, rule=True)
     function = getattr(_module(path), "wire", None)
     if function is None:
         raise FirmwareError(f"{path}: has no function wire(network, projections, output, **options); add one")

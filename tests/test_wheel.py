@@ -32,8 +32,9 @@ def test_chips_and_programs_are_files_not_packages(unpacked: Path) -> None:
     }
     assert (data / "cores" / "datasheet.schema.json").is_file()
     for part in ("neurons", "rules"):
-        shipped = {path.name for path in (ROOT / "firmware" / part).glob("*.py")}
-        assert {path.name for path in (data / "firmware" / part).glob("*.py")} == shipped
+        files = {path.name for path in (ROOT / "firmware" / part).glob("*.py")}
+        assert files
+        assert {path.name for path in (data / "firmware" / part).glob("*.py")} == files
     assert (data / "demo" / "digits.nir").is_file()
     assert (unpacked / "neuroemu" / "py.typed").is_file()
     assert not list(data.rglob("__init__.py"))

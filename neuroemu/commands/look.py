@@ -53,9 +53,10 @@ def firmware_list(as_json: bool) -> None:
     """List the shipped programs."""
     table = new_table("program", "what it is")
     rows = []
-    for stem in shelf.programs():
-        path, _ = shelf.find_program(stem)
-        for name, program in read_programs(shelf.read_text(path), str(path), stem).items():
+    found = [shelf.find_program(name)[0] for name in shelf.neurons()]
+    found += [shelf.find_program(name, rule=True)[0] for name in shelf.rules()]
+    for path in found:
+        for name, program in read_programs(shelf.read_text(path), str(path), path.stem).items():
             rows.append({"name": name, "doc": program.doc})
     rows.sort(key=lambda row: row["name"])
     for row in rows:

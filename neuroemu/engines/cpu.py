@@ -31,8 +31,8 @@ from neuroemu.run import Spikes
 from neuroemu.tally import Raw, host_sends, tally
 
 Arrays = dict[str, Any]
-_WRITTEN: WeakKeyDictionary[Image, dict[bool, tuple[str, list[str], list[str]]]] = WeakKeyDictionary()
-"""Kernels written for an image, by whether its rules run."""
+_WRITTEN: WeakKeyDictionary[Image, dict[tuple[bool, bool], tuple[str, list[str], list[str]]]] = WeakKeyDictionary()
+"""Kernels written for an image, by whether its rules run, and whether every presentation is committed in the kernel."""
 RECORD = 1 << 20
 """Packets a worker records before it hands them over."""
 CHUNKS = 16
@@ -83,12 +83,14 @@ class _Batch:
         self.plan = Plan(job)
         start = time.perf_counter()
         written = _WRITTEN.setdefault(self.image, {})
-        if job.plastic not in written:
-            written[job.plastic] = generate(self.plan)
-        source, self.run_names, self.commit_names = written[job.plastic]
+        kind = job.plastic, self.plan.immediate
+        if kind not in written:
+            written[kind] = generate(self.plan)
+        source, self.run_names, self.commit_names = written[kind]
         self.module = load_kernel(source)
         self.compile_s = time.perf_counter() - start
-        self.n_workers = 1 if job.sequential else max(1, min(job.workers, job.stimulus.n))
+        most = min(job.stimulus.n, job.commit_every) if job.plastic else job.stimulus.n
+        self.n_workers = 1 if job.sequential else max(1, min(job.workers, most))
         self.shared = self.shared_arrays()
         self.workers = [self.worker_arrays(k) for k in range(self.n_workers)]
         self.records: list[NDArray[np.int32]] = []
@@ -222,15 +224,18 @@ class _Batch:
         start = time.perf_counter()
         self.job.progress("compiling the kernel", 0, 1)
         self.module.run.compile(tuple(numba.typeof(a) for a in self.arguments(0, 0, 0, self.record(0))))
-        if self.job.plastic:
+        apart = self.job.plastic and not self.plan.immediate
+        if apart:
             values = (self.job.seed, 0, 1, *self.commit_values())
             self.module.commit.compile(tuple(numba.typeof(a) for a in values))
         self.compile_s += time.perf_counter() - start
-        for low, high in self.job.batches():
+        for low, high in self.job.batches() if apart else [(0, self.job.stimulus.n)]:
             self.batch(low, high)
-            if self.job.plastic:
+            if apart:
                 self.merge_sums()
                 self.commit(high - low)
+        if self.plan.immediate:
+            self.commits += self.job.stimulus.n
         return self.outcome()
 
     def batch(self, low: int, high: int) -> None:
@@ -274,6 +279,7 @@ class _Batch:
             self.most,
             record,
             0,
+            self.commits,
         )
         return [*fixed, *(values[name] for name in self.run_names)]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from neuroemu.engines.kernel_function import Function
 from neuroemu.engines.kernel_run import RunFunction
 from neuroemu.engines.plan import Plan
-from neuroemu.machine import COMMIT_TICK, dendrite, site, winner
+from neuroemu.machine import COMMIT_TICK, dendrite, winner
 from neuroemu.program import CALLEE, helper_source, library_source, plain_source
 
 
@@ -18,7 +18,8 @@ def generate(plan: Plan) -> tuple[str, list[str], list[str]]:
     run = RunFunction(plan)
     run.write()
     commit = _Commit(plan)
-    commit.write()
+    if plan.job.plastic and not plan.immediate:
+        commit.write()
     parts = [
         '"""Written by neuroemu.engines.kernel for one network shape; the file name is a digest of the text."""',
         "import numpy as np\nfrom numba import int32 as i4\nfrom numba import njit",
@@ -27,7 +28,7 @@ def generate(plan: Plan) -> tuple[str, list[str], list[str]]:
         f"{CALLEE}\n{plain_source(winner)}",
         *_helpers(plan),
         run.source("run"),
-        commit.source("commit"),
+        *([commit.source("commit")] if commit.w.lines else []),
     ]
     return "\n\n".join(parts) + "\n", list(run.w.arguments), list(commit.w.arguments)
 
@@ -50,16 +51,6 @@ class _Commit(Function):
         w = self.w
         w.depth = 1
         if self.plan.keyed:
-            w(f"base = tick_key(u64(seed), u64(number), u64({COMMIT_TICK}))")
-        for plan in self.plan.populations:
-            if "commit" in plan.owner.hooks:
-                with self.stage(f"commit_{plan.tag}"):
-                    self.neurons(plan, "commit")
-        for projection in self.plan.projections:
-            if projection.owner and "commit_synapse" in projection.owner.hooks:
-                with self.stage(f"commit_{projection.tag}"):
-                    self.call.site(projection.tag, "commit_synapse", site("commit_synapse"))
-                    self.synapses(projection, "commit_synapse")
-        for name, shape in self.call.sums():
-            w.fill(w.arg(name), shape, 0)
+            w(f"commit_base = tick_key(u64(seed), u64(number), u64({COMMIT_TICK}))")
+        self.commit()
         w("return 0")

@@ -26,6 +26,7 @@ class Caller:
     def __init__(self, plan: Plan, lines: Lines) -> None:
         self.plan, self.w = plan, lines
         self.locals = _local_names(plan)
+        self.wires = {named(p.tag, name) for p in plan.projections for name in plan.wires(p)}
 
     # ---- names
     def register(self, owner: Owner, tag: str, name: str, rule: ProjectionPlan | None) -> str:
@@ -34,6 +35,8 @@ class Caller:
             assert rule is not None
             return f"{self.known(named(rule.post_tag, name))}[i]"  # a register of the destination soma
         level = owner.program.registers[name].level
+        if named(tag, name) in self.wires:
+            return named(tag, name)
         array = self.known(named(tag, name))
         if level in ("neuron", "post"):
             return f"{array}[i]"
@@ -53,7 +56,7 @@ class Caller:
         for projection in self.plan.projections:
             if projection.owner is not None:
                 for register in projection.owner.program.registers.values():
-                    if register.kind == "sum":
+                    if register.kind == "sum" and named(projection.tag, register.name) not in self.wires:
                         names.append((named(projection.tag, register.name), projection.shape(register.level)))
         return names
 
@@ -73,10 +76,10 @@ class Caller:
         return " and ".join(f"{self.register(owner, plan.tag, name, plan)} != 0" for name in names)
 
     # ---- random keys
-    def site(self, tag: str, hook: str, number: int) -> None:
+    def site(self, tag: str, hook: str, number: int, base: str = "base") -> None:
         """The hook's random key in this tick, if it draws."""
         if self._keyed(tag, hook):
-            self.w(f"at_{hook} = site_key(base, u64({number}))")
+            self.w(f"at_{hook} = site_key({base}, u64({number}))")
 
     def _keyed(self, tag: str, hook: str) -> bool:
         return any(argument.kind == "key" for argument in self.plan.owners[tag].program.hooks[hook].arguments)

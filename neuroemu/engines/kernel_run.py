@@ -6,7 +6,7 @@ from neuroemu.engines.kernel_function import Function
 from neuroemu.engines.kernel_synapse import deliver
 from neuroemu.engines.plan import LOCAL_KINDS, Plan, PopulationPlan, ProjectionPlan, dtype_of, named
 from neuroemu.isa import CHANNELS
-from neuroemu.machine import site
+from neuroemu.machine import COMMIT_TICK, site
 
 
 class RunFunction(Function):
@@ -16,6 +16,7 @@ class RunFunction(Function):
         super().__init__(plan)
         self.fixed = (
             "lo", "hi", "first", "ticks", "rows", "seed", "phase_of", "phase_tick_of", "most", "record", "length",
+            "commits",
         )  # fmt: skip
 
     def write(self) -> None:
@@ -54,6 +55,8 @@ class RunFunction(Function):
             w(f"{tag}_touched = np.zeros({n}, np.uint8)")
             if self.plan.ruled(plan.number):
                 w(f"{tag}_fired = np.zeros({n}, np.uint8)")
+                w(f"{tag}_who = np.zeros({n} + 1, np.int64)")
+                w(f"{tag}_who_to = np.zeros({len(plan.population.slices)} + 1, np.int64)")
             if plan.population.compete and plan.owner.program.fires == "fire":
                 w(f"{tag}_flag_fire = np.zeros({n}, np.uint8)")
             for channel in plan.owner.program.channels:
@@ -256,14 +259,12 @@ class RunFunction(Function):
                 self.call.rule(plan, "tick_post")
                 self.call.add_saturations(plan.tag, "tick_post")
         if "fire_synapse" in owner.hooks or "fire_pre" in owner.hooks:
-            w("any_fired = 0")
-            with w.loop("i", post.population.n):
-                w(f"any_fired |= {post.tag}_fired[i]")
-            with w.block("if any_fired != 0:"):
+            self.fired_list(post)
+            with w.block("if n_fired != 0:"):
                 if "fire_synapse" in owner.hooks:
                     self.call.site(plan.tag, "fire_synapse", site("fire_synapse"))
                     with self.segments(plan), self.when(self.call.axon_gate(plan, "fire_synapse")):
-                        self.row(plan, "fire_synapse", f"{post.tag}_fired[i] != 0")
+                        self.row(plan, "fire_synapse", fired=True)
                 if "fire_pre" in owner.hooks:
                     self.axons(plan, "fire_pre")
                     w(f"{w.arg(f'{plan.tag}_fire_ticks')}[0] += 1")
@@ -288,14 +289,24 @@ class RunFunction(Function):
             if "end" in plan.owner.hooks:
                 with self.stage(f"end_{plan.tag}"):
                     self.neurons(plan, "end")
+        immediate = self.plan.immediate
+        if immediate:
+            w("batch = 1")
+        if immediate and self.plan.keyed:
+            w(f"commit_base = tick_key(u64(seed), u64(commits + b), u64({COMMIT_TICK}))")
         for projection in self.plan.projections:
             if projection.owner and "end_synapse" in projection.owner.hooks:
                 with self.stage(f"end_{projection.tag}"):
-                    self.call.site(projection.tag, "end_synapse", site("end_synapse"))
-                    self.synapses(projection, "end_synapse")
+                    if self.plan.wires(projection):
+                        self.learn(projection)
+                    else:
+                        self.call.site(projection.tag, "end_synapse", site("end_synapse"))
+                        self.synapses(projection, "end_synapse")
         for number in self.plan.readouts:
             w.copy(
                 f"{w.arg(f'readout{number}')}[b,",
                 named(f"p{number}", "v"),
                 (self.plan.population(number).population.n,),
             )
+        if immediate:
+            self.commit()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from neuroemu.bounds import port_bound
 from neuroemu.check import Proof, check_program
 from neuroemu.engines.job import Job, readouts
-from neuroemu.image import ImagePopulation, ImageProjection, Params, Part
+from neuroemu.image import Image, ImagePopulation, ImageProjection, Params, Part
 from neuroemu.interval import Interval
 from neuroemu.isa import HOOKS, LEARNING_HOOKS, Bits
 from neuroemu.language import Program
@@ -186,15 +187,25 @@ class ProjectionPlan:
         return np.stack([part.indptr + start for part, start in zip(self.parts, starts, strict=False)])
 
 
+_KNOWN: WeakKeyDictionary[Image, dict[bool, tuple[list[ProjectionPlan], list[PopulationPlan]]]] = WeakKeyDictionary()
+"""Layouts of an image, by whether its rules run: proofs take longer than a hundred presentations."""
+
+
 class Plan:
     """The layout of one job's image."""
 
     def __init__(self, job: Job) -> None:
         self.job, self.image = job, job.image
         self.ring = job.deepest + 1
+        self.immediate = job.plastic and job.commit_every == 1
+        """Whether every presentation is followed by its commit, in one kernel."""
         self.hosts = [(k, p) for k, p in enumerate(self.image.populations) if p.is_host]
-        self.projections = [self._projection(number) for number in range(len(self.image.projections))]
-        self.populations = [self._population(k) for k, p in enumerate(self.image.populations) if not p.is_host]
+        known = _KNOWN.setdefault(self.image, {})
+        if job.plastic not in known:
+            self.projections = [self._projection(number) for number in range(len(self.image.projections))]
+            self.populations = [self._population(k) for k, p in enumerate(self.image.populations) if not p.is_host]
+            known[job.plastic] = (self.projections, self.populations)
+        self.projections, self.populations = known[job.plastic]
         self.readouts = readouts(self.image)
 
     def population(self, number: int) -> PopulationPlan:
@@ -205,13 +216,13 @@ class Plan:
         """Projections that end at a population."""
         return [plan for plan in self.projections if plan.projection.post == number]
 
-    def _owner(self, owner: ImagePopulation | ImageProjection, ports: Mapping[str, int]) -> Owner:
-        """The owner's program, proved with what its parameters are and its ports (largest magnitudes) can be."""
+    def _owner(self, owner: ImagePopulation | ImageProjection, ports: Mapping[str, Interval]) -> Owner:
+        """The owner's program, proved with what its parameters and its ports can be."""
         program = self.image.program_of(owner)
         assert program is not None
         hooks = tuple(h for h in HOOKS if h in program.hooks and (self.job.plastic or h not in LEARNING_HOOKS))
         known = {name: Interval(int(np.min(value)), int(np.max(value))) for name, value in owner.params.items()}
-        known |= {port: Interval(-bound, bound) for port, bound in ports.items()}
+        known |= ports
         posts = self.image.populations[owner.post].widths if isinstance(owner, ImageProjection) else {}
         return Owner(owner.name, program, check_program(program, self.image.chip, known, posts), owner.params, hooks)
 
@@ -247,7 +258,7 @@ class Plan:
             drive, half = bound << self.image.chip.weight_shift, 1 << (width.bits - 1)
             if drive < half:
                 fits.add(port)
-            ports[port] = min(drive, half)
+            ports[port] = Interval(-min(drive, half), min(drive, half - 1))
         owner = self._owner(population, ports)
         return PopulationPlan(number, population, owner, totals, frozenset(fits))
 
@@ -261,6 +272,17 @@ class Plan:
         """Every program that runs, by the prefix of its names in the kernel."""
         found = {plan.tag: plan.owner for plan in self.populations}
         return found | {plan.tag: plan.owner for plan in self.projections if plan.owner is not None}
+
+    def wires(self, plan: ProjectionPlan) -> frozenset[str]:
+        """Sums that go from end_synapse straight to commit_synapse of the same presentation: nothing stores them."""
+        if not self.immediate or plan.owner is None:
+            return frozenset()
+        hooks = plan.owner.program.hooks
+        sums = [r.name for r in plan.owner.program.registers.values() if r.kind == "sum" and r.level == "synapse"]
+        others = [h for h in plan.owner.hooks if h not in ("end_synapse", "commit_synapse")]
+        stored = {argument.name for hook in others for argument in hooks[hook].arguments}
+        both = "end_synapse" in plan.owner.hooks and "commit_synapse" in plan.owner.hooks
+        return frozenset(sums) if both and not stored & set(sums) else frozenset()
 
     @cached_property
     def keyed(self) -> bool:
