@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
 import threading
 import warnings
@@ -17,6 +19,18 @@ from neuroemu.report import WIDTH
 
 PATIENCE_S = 2.0
 """Nothing is shown of work that is done sooner."""
+
+
+ARGUMENT = re.compile(r"\b(reset|reset_timing|compare|decay|gain|bias|engine|timing)='([^']+)'")
+FLAGS = {"with split=True": "without --no-split", "align=False": "--no-align"}
+"""What messages say of Python's arguments, and how a command says it."""
+
+
+def as_options(message: str) -> str:
+    """A message in which arguments of Python are options to paste: ``reset='zero'`` is ``--reset zero``."""
+    for argument, flag in FLAGS.items():
+        message = message.replace(argument, flag)
+    return ARGUMENT.sub(lambda found: f"--{found[1].replace('_', '-')} {shlex.quote(found[2])}", message)
 
 
 class Screen:
@@ -40,6 +54,7 @@ class Screen:
 
     def error(self, message: str) -> None:
         """Print an error, as JSON too if that was asked for."""
+        message = as_options(message)
         if self.as_json:
             print(json.dumps({"error": message}))
         print(f"neuroemu: {message}", file=sys.stderr)
@@ -93,4 +108,4 @@ class Screen:
                 yield
             finally:
                 for text in dict.fromkeys(str(warning.message) for warning in caught):
-                    print(f"neuroemu: warning: {text}", file=sys.stderr)
+                    print(f"neuroemu: warning: {as_options(text)}", file=sys.stderr)

@@ -220,3 +220,23 @@ def test_a_program_the_chip_lacks_is_said_before_its_weights(shell: Shell) -> No
     assert shell("compile", NETWORK, "--chip", "odin", "-o", "a.image") == 1
     text = "program 'lif' is not in odin, which runs odin (odin); use one of these, or a chip such as generic45"
     assert shell.err.endswith(f"{text}\n")
+
+
+def test_the_demo_takes_the_bits_a_chip_has(shell: Shell) -> None:
+    assert shell("demo", "--chip", "odin") == 1
+    text = "program 'lif' is not in odin, which runs odin (odin); use one of these, or a chip such as generic45"
+    assert shell.err.endswith(f"{text}\n")
+
+
+def test_messages_name_options_as_a_shell_takes_them(shell: Shell) -> None:
+    deploy = ("compile", NETWORK, "--chip", "loihi1", "-o", "a.image")
+    assert shell(*deploy, "--compare", ">=") == 1
+    text = (
+        "population '1': spike at v >= threshold is not in loihi1 (davies2018); use --compare '>', "
+        "or a chip that has it, such as generic45"
+    )
+    assert shell.err == f"neuroemu: {text}\n"
+    assert shell(*deploy, "--reset-timing", "next", "--json") == 1
+    assert "; use --reset-timing now, or a chip" in json.loads(shell.out)["error"]
+    assert shell(*deploy, "--dt", "1e-3") == 0
+    assert "or use --gain unit if the exporting framework ignores r" in shell.err

@@ -19,15 +19,19 @@ from neuroemu.screen import Screen
 
 @click.command()
 @click.option("--chip", default="loihi1", show_default=True, help="A shipped chip's name, or the path of a datasheet.")
-@click.option("--weight-bits", type=int, default=8, show_default=True, help="Bits of a weight.")
+@click.option("--weight-bits", type=int, help="Bits of a weight [8, or what the chip has].")
 @click.option("--data", help="Folder of the demo's files [those shipped].")
 @as_json
-def demo(chip: str, weight_bits: int, data: str | None, as_json: bool) -> None:
+def demo(chip: str, weight_bits: int | None, data: str | None, as_json: bool) -> None:
     """Deploy a trained network for handwritten digits onto a chip, and check the engines against each other."""
     screen = Screen(as_json)
     path, inputs, labels = ne.demo_data(data)
     network = steps.read(screen, str(path), {})
-    image = ne.compile(network, ne.load_chip(chip), weight_bits=weight_bits)
+    loaded = ne.load_chip(chip)
+    width = loaded.bits("weight", "weight")
+    assert width is not None
+    bits = min(8, width.bits) if weight_bits is None else weight_bits
+    image = ne.compile(network, loaded, weight_bits=bits)
     run = steps.execute(screen, image, inputs)
     accuracy, exact = run.accuracy(labels), ne.simulate(network, inputs).accuracy(labels)
     few = inputs[:, :12]
@@ -37,7 +41,7 @@ def demo(chip: str, weight_bits: int, data: str | None, as_json: bool) -> None:
     screen.result(
         costs.as_dict()
         | {"float_accuracy": exact, "engines_agree": difference is None, "packets_compared": len(runs["cpu"].spikes)},
-        f"digits.nir, trained by snnTorch, on {chip} with {weight_bits}-bit weights, {run.n} test samples",
+        f"digits.nir, trained by snnTorch, on {chip} with {bits}-bit weights, {run.n} test samples",
         losses(image.losses),
         *costs.renderables(),
         f"accuracy in float: {exact:.2%}",
