@@ -6,7 +6,6 @@ sample input how many (presentation, tick, neuron) bins of each population diffe
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from neuroemu.engines import as_stimulus
@@ -27,7 +25,7 @@ from neuroemu.network import Network
 from neuroemu.quantize import Loss
 from neuroemu.reach import Reach, reach
 from neuroemu.reference import Reference, simulate
-from neuroemu.report import WIDTH
+from neuroemu.report import as_text
 from neuroemu.run import Run
 from neuroemu.stimulus import Events, dense_inputs
 
@@ -153,11 +151,7 @@ class Explanation:
         }
 
     def __str__(self) -> str:
-        text = io.StringIO()
-        console = Console(file=text, width=WIDTH, highlight=False, soft_wrap=True)
-        for part in self.renderables():
-            console.print(part)
-        return text.getvalue()
+        return as_text(self.renderables())
 
     def renderables(self) -> Iterable[Table | str]:
         """Tables and lines, in the order they are printed."""

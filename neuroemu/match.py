@@ -7,7 +7,6 @@ tried with the float reference and compared with the recording bin by bin; those
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from neuroemu.discrete import discretize
@@ -28,7 +26,7 @@ from neuroemu.network import FLOAT_MODELS, Conventions, HostInput, Ints, Network
 from neuroemu.nir import read_nir
 from neuroemu.recorded import recorded
 from neuroemu.reference import simulate
-from neuroemu.report import WIDTH
+from neuroemu.report import as_text
 from neuroemu.shelf import unknown
 from neuroemu.stimulus import dense_inputs
 from neuroemu.ticks import tick_lengths
@@ -111,11 +109,7 @@ class Match:
         }
 
     def __str__(self) -> str:
-        text = io.StringIO()
-        console = Console(file=text, width=WIDTH, highlight=False, soft_wrap=True)
-        for part in self.renderables():
-            console.print(part)
-        return text.getvalue()
+        return as_text(self.renderables())
 
     def renderables(self) -> Iterable[Table | str]:
         """Tables and lines, in the order they are printed."""

@@ -29,6 +29,15 @@ WIDTH = 118
 """Columns of the report as text."""
 
 
+def as_text(parts: Iterable[Table | str]) -> str:
+    """Tables and lines as plain text, lines unbroken."""
+    text = io.StringIO()
+    console = Console(file=text, width=WIDTH, highlight=False, soft_wrap=True)
+    for part in parts:
+        console.print(part)
+    return text.getvalue()
+
+
 @dataclass(frozen=True)
 class Row:
     """One kind of event: how often it happened, what one costs, what all cost, and where the price comes from."""

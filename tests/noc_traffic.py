@@ -7,8 +7,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neuroemu.engines.noc import Latencies, Mesh, Traffic, send_work
+from neuroemu.engines.noc import Latencies, Mesh, Traffic
 from neuroemu.network import Ints
+
+
+def send_work(
+    latencies: Latencies, active: np.ndarray, slot: Ints, first: np.ndarray, rule_operations: int = 0
+) -> tuple[Ints, int]:
+    """A core's ps of work before each packet, (n_packets,), and after the last one: remaining somas, then rules.
+
+    active: (n_slots,) somas active in the tick; slot: (n_packets,) ascending; first: (n_packets,) first of its spike.
+    ``work_k`` = somas since the last packet + spike if first + axon-out.
+    """
+    somas = np.cumsum(np.where(active, latencies.soma_active, latencies.soma_idle))
+    reached = np.append(0, somas[slot])
+    work = np.diff(reached) + first * latencies.spike + latencies.axon_out
+    return work, int(somas[-1:].sum() - reached[-1]) + rule_operations * latencies.rule_operation
+
 
 LATENCIES = Latencies(
     soma_active=9700,

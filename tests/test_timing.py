@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import simpy
 from noc_oracle import Oracle, ShuffledEnvironment
-from noc_traffic import LATENCIES, W4, grouped, random_case, random_traffic
+from noc_traffic import LATENCIES, W4, grouped, random_case, random_traffic, send_work
 
 from neuroemu.engines import noc_event, noc_twin
-from neuroemu.engines.noc import EAST, Holder, Latencies, Mesh, TickTiming, Traffic, send_work
+from neuroemu.engines.noc import EAST, Holder, Latencies, Mesh, TickTiming, Traffic
 from neuroemu.errors import RunError
 from neuroemu.network import Ints
 

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neuroemu.errors import RunError
 from neuroemu.network import Ints
@@ -177,20 +176,6 @@ class Traffic:
     def service_ps(self, latencies: Latencies) -> Ints:
         """(n_packets,) time at the sink."""
         return latencies.axon_in + self.synapses * latencies.synop
-
-
-def send_work(
-    latencies: Latencies, active: NDArray[np.bool_], slot: Ints, first: NDArray[np.bool_], rule_operations: int = 0
-) -> tuple[Ints, int]:
-    """A core's ps of work before each packet, (n_packets,), and after the last one: remaining somas, then rules.
-
-    active: (n_slots,) somas active in the tick; slot: (n_packets,) ascending; first: (n_packets,) first of its spike.
-    ``work_k`` = somas since the last packet + spike if first + axon-out.
-    """
-    somas = np.cumsum(np.where(active, latencies.soma_active, latencies.soma_idle))
-    reached = np.append(0, somas[slot])
-    work = np.diff(reached) + first * latencies.spike + latencies.axon_out
-    return work, int(somas[-1:].sum() - reached[-1]) + rule_operations * latencies.rule_operation
 
 
 @dataclass(frozen=True)
