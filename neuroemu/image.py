@@ -23,7 +23,8 @@ from neuroemu.errors import FileError, NeuroemuError
 from neuroemu.files import load_arrays, write_whole
 from neuroemu.isa import Bits
 from neuroemu.language import Program
-from neuroemu.network import Ints, Modulator, Phase
+from neuroemu.network import Ints, Modulator
+from neuroemu.network import Phase as Phase
 from neuroemu.program import parse_program, specialize
 from neuroemu.quantize import Loss
 from neuroemu.shelf import unknown

@@ -213,11 +213,16 @@ class Projection:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of a presentation: its number, as hooks read it, its length, and whether it is for learning."""
+    """A stretch of a presentation: its number, as hooks read it, its length, and whether it is for learning.
+
+    ``until_quiet`` ends it with its first quiet tick instead, one that delivered nothing, sent nothing and left nothing waiting; a run in
+    which ``ticks`` of them do not suffice fails.
+    """
 
     number: int
     ticks: int
     learning: bool = False
+    until_quiet: bool = False
 
 
 @dataclass(frozen=True)
