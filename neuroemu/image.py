@@ -143,6 +143,8 @@ class ImageProjection:
     params: Params
     widths: dict[str, Bits]
     parts: tuple[Part, ...]
+    view: tuple[int, int, int] | None = None
+    """Shift, half and bits of machine.viewed, where the datapath takes a view of the weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -359,6 +361,7 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
                 "params": params(f"projection{number}.param", projection.params),
                 "widths": {name: list(bits) for name, bits in projection.widths.items()},
                 "delays": [part.delay for part in projection.parts],
+                **({"view": list(projection.view)} if projection.view else {}),
             }
         )
     for name in ("axon_core", "axon_index", "axon_population", "axon_neuron"):
@@ -432,6 +435,7 @@ def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
                 )
                 for place, delay in enumerate(entry["delays"])
             ),
+            view=tuple(entry["view"]) if "view" in entry else None,
         )
         for number, entry in enumerate(header["projections"])
     )
