@@ -227,9 +227,9 @@ def wire(
     Thresholds are 2^f, eta / alpha is 2^-(f+k), ``alpha`` scales the error, counts saturate at ``s_max``. Graded input comes in
     the first ``rows`` ticks. ``momentum`` m > 0 is mu = 1 - 2^-m a presentation, for weights (biases go the same way at once);
     its traces are kept, so presentations run one after the other. ``initial`` "he" draws weights N(0, sqrt(2/n)) in units of
-    2^f from ``seed``, "given" keeps the network's own integers. With ``fine`` m > 0 stored weights have m more bits of fraction (units of
-    2^-(f+m)) and the datapath takes them rounded, in ``bits``; eta / alpha is 2^-(f+m+k) then. Read out register v of the output. Compile with align=False:
-    the phases say who computes when.
+    2^f from ``seed``, "given" keeps the network's own integers. With ``fine`` m > 0 stored weights have m more bits of fraction
+    (units of 2^-(f+m)) and the datapath takes them rounded, in ``bits``; eta / alpha is 2^-(f+m+k) then. Read out register v of
+    the output. Compile with align=False: the phases say who computes when.
     """
     from dataclasses import replace
     from pathlib import Path
