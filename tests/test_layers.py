@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "neuroemu"
 LAYERS = (
     ("errors", "isa", "aer", "shelf", "files", "recording"),
-    ("datasheet", "chip", "grammar", "language", "reader", "interval", "evaluate", "check", "program"),
+    ("datasheet", "chip", "grammar", "language", "reader", "interval", "evaluate", "check", "program", "frozen"),
     ("network", "stimulus", "draws", "idx", "dataset", "encode", "align", "discrete", "reference", "linear", "golden"),
     (
         "quantize",
