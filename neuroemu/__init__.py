@@ -50,6 +50,7 @@ from neuroemu.network import (
     Population,
     Projection,
     Sparse,
+    View,
 )
 from neuroemu.nir import read_nir, write_nir
 from neuroemu.program import load_program
@@ -105,6 +106,7 @@ __all__ = [
     "RunError",
     "Session",
     "Sparse",
+    "View",
     "Spikes",
     "Stimulus",
     "Training",

@@ -24,7 +24,8 @@ from neuroemu.files import load_arrays, write_whole
 from neuroemu.frozen import without_learning
 from neuroemu.isa import Bits
 from neuroemu.language import Program
-from neuroemu.network import Ints, Modulator, Phase
+from neuroemu.network import Ints, Modulator
+from neuroemu.network import Phase as Phase
 from neuroemu.program import parse_program, specialize
 from neuroemu.quantize import Loss
 from neuroemu.shelf import unknown
@@ -145,6 +146,8 @@ class ImageProjection:
     params: Params
     widths: dict[str, Bits]
     parts: tuple[Part, ...]
+    view: tuple[int, int, int] | None = None
+    """Shift, half and bits of machine.viewed, where the datapath takes a view of the weights."""
     frozen: bool = False
     """Whether its rule leaves it as it is."""
 
@@ -343,10 +346,11 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             "slices": [[s.core, s.low, s.high, s.slot] for s in population.slices],
             "compete": population.compete,
             "groups": population.groups is not None,
+            **({"frozen": True} if population.frozen else {}),
         }
         if population.groups is not None:
             arrays[f"population{number}.groups"] = population.groups
-        populations.append(entry | _frozen(population))
+        populations.append(entry)
     projections = []
     for number, projection in enumerate(image.projections):
         for place, part in enumerate(projection.parts):
@@ -364,8 +368,9 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
                 "params": params(f"projection{number}.param", projection.params),
                 "widths": {name: list(bits) for name, bits in projection.widths.items()},
                 "delays": [part.delay for part in projection.parts],
+                **({"view": list(projection.view)} if projection.view else {}),
+                **({"frozen": True} if projection.frozen else {}),
             }
-            | _frozen(projection)
         )
     for name in ("axon_core", "axon_index", "axon_population", "axon_neuron"):
         arrays[f"routing.{name}"] = getattr(image.routing, name)
@@ -392,11 +397,6 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     }
     arrays |= {f"register.{name}": np.asarray(values, np.int64) for name, values in image.registers.items()}
     return header, arrays
-
-
-def _frozen(owner: ImagePopulation | ImageProjection) -> dict[str, bool]:
-    """Said only of what is frozen, so that other images keep their digests."""
-    return {"frozen": True} if owner.frozen else {}
 
 
 def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
@@ -444,6 +444,7 @@ def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
                 )
                 for place, delay in enumerate(entry["delays"])
             ),
+            view=tuple(entry["view"]) if "view" in entry else None,
             frozen=entry.get("frozen", False),
         )
         for number, entry in enumerate(header["projections"])

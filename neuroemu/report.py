@@ -269,9 +269,17 @@ def report(run: Run, *, prices: Chip | None = None, accuracy: float | None = Non
         ),
         saturations=run.counts.by_owner("saturation"),
         dropped=run.counts["dropped"],
-        notes=run.notes,
+        notes=(*run.notes, *_patience(run)),
         accuracy=accuracy,
     )
+
+
+def _patience(run: Run) -> tuple[str, ...]:
+    """A note where phases last until quiet."""
+    if run.lengths is None:
+        return ()
+    low, mean, high = run.lengths.min(initial=run.ticks), run.lengths.mean(), run.ticks
+    return (f"phases last until quiet: presentations took {low} to {high} ticks, {mean:.1f} in the mean",)
 
 
 def price(counts: Counts, chip: Chip) -> tuple[Row, ...]:
