@@ -61,7 +61,8 @@ from neuroemu.report import Report, report
 from neuroemu.run import Counts, Run, Spikes, load_run, stored_accuracy
 from neuroemu.session import Session
 from neuroemu.stimulus import Stimulus, stimulus
-from neuroemu.train import Epoch, Training, evaluate, train
+from neuroemu.train import evaluate, train
+from neuroemu.training import Epoch, Training
 from neuroemu.vote import label_neurons, vote
 from neuroemu.wiring import wire
 

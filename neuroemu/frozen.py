@@ -55,7 +55,8 @@ def _results(program: Program, function: Function, wanted: set[str]) -> tuple[st
 def _sliced(function: Function, results: tuple[str, ...]) -> Function:
     """The hook with the statements that these results need. A hook is assignments and a return, so one walk backwards finds them."""
     node = copy.deepcopy(function.node)
-    needed, body = set(results), []
+    needed = set(results)
+    body: list[ast.stmt] = []
     for statement in reversed(node.body[:-1]):
         if isinstance(statement, ast.Expr):
             body.append(statement)  # the doc string

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from neuroemu import encode as encoders
 from neuroemu.dataset import Dataset
 from neuroemu.errors import RunError
 from neuroemu.image import Image
+from neuroemu.isa import CHANNELS
 from neuroemu.network import Ints
 from neuroemu.run import Run
 from neuroemu.shelf import unknown
@@ -24,9 +25,19 @@ Encode = Callable[[Any, int], Stimulus]
 """Values of presentations, shape (n, features...), and the number of the first one: their input."""
 Samples = Dataset | tuple[ArrayLike, ArrayLike]
 """A Dataset, or (inputs, labels) of shapes (n, features...) and (n,)."""
-Readout = Literal["vote"] | str | tuple[str, str]
+Readout = str | tuple[str, str]
 """``vote``, a probed register of the output, or (population, register)."""
 ENCODERS = ("ttfs", "rate", "graded")
+_WHOLE: tuple[tuple[type, ...], str] = ((int,), "a whole number")
+_OPTIONS: dict[str, tuple[tuple[type, ...], str]] = {
+    "window": _WHOLE,
+    "top": _WHOLE,
+    "seed": _WHOLE,
+    "shift": _WHOLE,
+    "peak": ((int, float), "a number"),
+    "once": ((bool,), "true or false"),
+    "name": ((str,), "the name of a host input"),
+}
 VOTE = "vote"
 
 
@@ -43,7 +54,7 @@ class Plain:
         """SHA-256 of both, as hexadecimal digits."""
         sha = hashlib.sha256(f"{self.inputs.shape} {self.inputs.dtype.str}".encode())
         for array in (self.inputs, self.labels):
-            sha.update(np.ascontiguousarray(array))
+            sha.update(np.ascontiguousarray(array).data)
         return sha.hexdigest()
 
 
@@ -95,8 +106,31 @@ def encoder(
         "rate": {"top": top, "seed": seed},
         "graded": {},
     }[name]
-    function = partial(getattr(encoders, name), **{"ticks": rows, "name": hosts[0], **given, **(options or {})})
-    return lambda values, first: function(values, first=first)
+    return Encoder(name, {"ticks": rows, "name": hosts[0], **given, **_checked(name, options or {})})
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A shipped encoder with everything given but the values and the number of the first presentation."""
+
+    name: str
+    given: dict[str, Any]
+
+    def __call__(self, values: Any, first: int) -> Stimulus:
+        encoded: Stimulus = getattr(encoders, self.name)(values, first=first, **self.given)
+        return encoded
+
+
+def _checked(encoder: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Options of an encoder that it takes, of the kinds it takes them."""
+    accepted = [name for name in inspect.signature(getattr(encoders, encoder)).parameters if name in _OPTIONS]
+    for name, value in options.items():
+        if name not in accepted:
+            raise unknown(f"option of encoder '{encoder}'", name, accepted)
+        kinds, what = _OPTIONS[name]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise RunError(f"option {name} of encoder '{encoder}' is {value!r}; give {what}")
+    return options
 
 
 def _graded(image: Image) -> bool:
@@ -107,10 +141,11 @@ def _graded(image: Image) -> bool:
 
 def _rows(image: Image) -> int:
     """Rows that come through to the output within the phases of inference."""
-    ticks = sum(phase.ticks for phase in image.phases if not phase.learning)
-    if ticks <= image.lag:
-        raise RunError("the image has no phases that say how long a presentation is; give its ticks")
-    return ticks - image.lag
+    inference = [phase for phase in image.phases if not phase.learning]
+    rows = sum(phase.ticks for phase in inference) - image.lag
+    if rows < 1 or any(phase.until_quiet for phase in inference):
+        raise RunError("the image has no phases that say how many rows an input has; give ticks")
+    return rows
 
 
 # ---- reading out
@@ -120,7 +155,9 @@ def output_of(image: Image, output: str | None) -> str:
     if output is not None:
         return image.population(output).name
     if len(names) != 1:
-        raise RunError(f"the network has {len(names)} outputs ({', '.join(names) or 'none'}); say which with output=name")
+        raise RunError(
+            f"the network has {len(names)} outputs ({', '.join(names) or 'none'}); say which with output=name"
+        )
     return names[0]
 
 
@@ -137,10 +174,10 @@ def readout_of(image: Image, output: str, readout: Readout | None) -> tuple[str,
                 f"population '{output}' has {len(mine)} probed registers ({', '.join(mine) or 'none'}); say which holds the answer "
                 "with readout=register"
             )
-        return (output, mine[0]) if len(mine) == 1 else VOTE
+        return (output, mine[0]) if len(mine) == 1 else "vote"
     if readout == VOTE:
-        return VOTE
-    population, register = readout if isinstance(readout, tuple | list) else (output, readout)
+        return "vote"
+    population, register = (output, readout) if isinstance(readout, str) else readout
     if (population, register) not in probed:
         raise RunError(
             f"register '{register}' of population '{population}' is not probed; add it to the network's probes"
@@ -151,6 +188,15 @@ def readout_of(image: Image, output: str, readout: Readout | None) -> tuple[str,
 def told(image: Image, population: str) -> bool:
     """Whether the host tells the population something in every presentation it learns from."""
     return any(modulator.population == population for modulator in image.modulators)
+
+
+def sent(done: Run, population: str) -> Ints:
+    """Spikes of every neuron in every presentation, those of payload 0 too, shape (presentations, neurons)."""
+    layer, spikes = done.layers[population], done.spikes
+    neuron = spikes.neuron - layer.id0
+    mine = (neuron >= 0) & (neuron < layer.n) & (spikes.channel == CHANNELS["spike"])
+    place = spikes.presentation[mine] * layer.n + neuron[mine]
+    return np.bincount(place, minlength=done.n * layer.n).reshape(done.n, layer.n)
 
 
 def answers(done: Run, readout: tuple[str, str]) -> Ints:

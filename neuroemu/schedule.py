@@ -101,3 +101,14 @@ def digest(schedule: Schedule) -> str:
         place: {str(e): np.asarray(v).tolist() for e, v in sorted(values.items())} for place, values in schedule.items()
     }
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def learns(image: Image) -> bool:
+    """Whether some hook of the image writes a Weight register."""
+    programs = [image.program_of(owner) for owner in owners(image).values()]
+    return any(
+        argument.kind == "weight" and argument.name in function.returns
+        for program in programs
+        for function in (program.hooks.values() if program else ())
+        for argument in function.arguments
+    )

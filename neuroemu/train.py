@@ -27,8 +27,22 @@ from neuroemu.memory import Memory, with_memory
 from neuroemu.network import Ints
 from neuroemu.report import FJ, amount, learning_fj, price
 from neuroemu.run import Counts, Run
-from neuroemu.samples import VOTE, Encode, Plain, Readout, Samples, answers, encoder, output_of, plain, readout_of, told
-from neuroemu.schedule import Schedule, at_epoch, check_schedule, digest, freeze
+from neuroemu.samples import (
+    VOTE,
+    Encode,
+    Encoder,
+    Plain,
+    Readout,
+    Samples,
+    answers,
+    encoder,
+    output_of,
+    plain,
+    readout_of,
+    sent,
+    told,
+)
+from neuroemu.schedule import Schedule, at_epoch, check_schedule, digest, freeze, learns
 from neuroemu.stimulus import Stimulus
 from neuroemu.training import Epoch, State, Training, patience_is_over
 from neuroemu.vote import label_neurons, vote
@@ -95,7 +109,7 @@ def train(
     identity = {
         "image": work.image.digest,
         "data": samples.digest if path else "",
-        "encoder": [encode if isinstance(encode, str) else None, ticks],
+        "encoder": str(encoded) if isinstance(encoded, Encoder) else "a function",
         "schedule": digest(schedule),
         "seed": seed,
         "commit_every": commit_every,
@@ -161,7 +175,7 @@ class _Reading:
 
     def counts(self, image: Image, samples: Plain, memory: Memory | None) -> Ints:
         """Spikes of the output neurons, shape (n, neurons)."""
-        return np.concatenate([done.spike_counts(self.output) for done in self.runs(image, samples, memory)])
+        return np.concatenate([sent(done, self.output) for done in self.runs(image, samples, memory)])
 
     def labels(self, image: Image, samples: Plain, memory: Memory | None) -> tuple[Ints, float]:
         """The label of every output neuron, and the share of the same samples that the vote then gets right."""
@@ -195,6 +209,8 @@ class _Trainer:
     images: dict[tuple[int, ...], Image] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not learns(self.image):
+            raise RunError("nothing in the image learns; wire a rule into the network, or freeze less of it")
         n, labels = self.image.population(self.reading.output).n, self.samples.labels
         self.told = told(self.image, self.reading.output)
         wrong = labels[(labels < 0) | (labels >= n)]
@@ -260,13 +276,13 @@ class _Trainer:
 
     def say(self, state: State) -> str:
         """The epoch so far in words, priced anew once a second."""
-        at, text = self.said
+        at, cost = self.said
         if time.monotonic() - at >= SAY_EVERY_S:
             spikes, energy, _ = self.priced(state)
-            right = "" if self.reading.readout == VOTE else f"{state.right / state.position:.1%} right, "
-            text = f"{right}{spikes:,.1f} spikes and {amount(energy, FJ)} a sample"
-            self.said = time.monotonic(), text
-        return f"epoch {state.epoch + 1} of {self.epochs}: {text}"
+            cost = f"{spikes:,.1f} spikes and {amount(energy, FJ)} a sample"
+            self.said = time.monotonic(), cost
+        right = "" if self.reading.readout == VOTE else f"{state.right / state.position:.1%} right, "
+        return f"epoch {state.epoch + 1} of {self.epochs}: {right}{cost}"
 
     def neuron_labels(self, state: State) -> Ints:
         """The label of every output neuron, as what the chip remembers answers now."""
@@ -280,6 +296,7 @@ class _Trainer:
             labels, share = self.reading.labels(image, self.samples, state.memory)
         if self.tests is not None:
             accuracy = self.reading.accuracy(image, self.tests, state.memory, labels)
+        self.said = (0.0, "")
         epoch = Epoch(state.epoch, share, accuracy, *self.priced(state), round(state.wall_s, 3))
         return State(state.memory, state.epoch + 1, history=(*state.history, epoch))
 

@@ -52,7 +52,9 @@ class Training:
         """Write the history as JSON or, by the name's end, CSV. Raises FileError."""
         rows = [asdict(epoch) for epoch in self.history]
         if Path(path).suffix == ".csv":
-            lines = [",".join(Epoch.__dataclass_fields__)] + [",".join("" if v is None else str(v) for v in row.values()) for row in rows]
+            lines = [",".join(Epoch.__dataclass_fields__)] + [
+                ",".join("" if v is None else str(v) for v in row.values()) for row in rows
+            ]
             write_whole(Path(path), ("\n".join(lines) + "\n").encode())
         else:
             write_whole(Path(path), (json.dumps(rows, indent=1) + "\n").encode())
