@@ -131,7 +131,7 @@ def network_of(plan: Plan, samples: Dataset) -> Network:
     sizes = [int(np.prod(samples.shape)), *plan.layers]
     names = ["input", *(f"hidden{k + 1}" for k in range(len(sizes) - 2)), "output"]
     populations = [
-        Population(name, n, HostInput() if name == "input" else LIF(tau=1e-2))
+        Population(name, n, HostInput() if name == "input" else LIF(tau=1e-2, r=100.0))
         for name, n in zip(names, sizes, strict=True)
     ]
     projections = [

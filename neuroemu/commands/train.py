@@ -49,7 +49,7 @@ def train_(plan: str, as_json: bool, **options: Any) -> None:
     screen = Screen(as_json)
     wanted = _from_nir(plan, options) if plan.endswith(".nir") else _from_toml(plan)
     try:
-        with screen.progress() as progress:
+        with screen.warnings(), screen.progress() as progress:
             done, network = follow(wanted, progress)
     except KeyboardInterrupt:
         if wanted.training.checkpoint and Path(wanted.training.checkpoint).is_file():
