@@ -160,6 +160,10 @@ REFUSED = [
     ),
     ({"layer": [10]}, "p: Object contains unknown field `layer`; docs/training.md lists the keys"),
     ({"data": {**DATA, "ticks": 0}}, "p: Expected `int` >= 1 - at `$.data.ticks`; docs/training.md lists the keys"),
+    (
+        {"training": {"lanes": 3, "commit_every": 2}},
+        "p: training.lanes is 3, training.commit_every 2; what runs side by side is committed together, use 1 to 2",
+    ),
     ({"layers": []}, "p: states neither of network and layers; state one"),
     ({"network": "n.nir"}, "p: states both of network and layers; state one"),
 ]
@@ -185,6 +189,12 @@ def test_what_a_plan_cannot_do(tmp_path: Path) -> None:
     rule.write_text("def wire(network, projections, output):\n    return network\n")
     with fails(ne.RunError, "nothing in the image learns; wire a rule into the network, or freeze less of it"):
         follow(plan_of({**PLAN, "rule": {"name": str(rule)}}, "p"))
+    text = "p: no projection or population (frozen) named 'w'; did you mean 'w1'? there are: output, w1"
+    with fails(ne.UnknownNameError, text):
+        follow(plan_of({**PLAN, "training": {"frozen": ["w"]}}, "p"), place="p")
+    text = "p: schedule 'w1.rate', epoch 2: rate is 99, its program takes 0..20; rescale the network"
+    with fails(ne.NetworkError, text):
+        follow(plan_of({**PLAN, "schedule": {"w1": {"rate": {"2": 99}}}}, "p"), place="p")
     lost = tmp_path / "none" / "t.image"
     with fails(ne.FileError, f"{lost}: its folder does not exist; make it, or choose another path"):
         follow(plan_of({**PLAN, "write": {"image": str(lost)}}, "p"))
