@@ -92,6 +92,11 @@ def test_errors_pass_through_a_frozen_layer() -> None:
     for name in ("w1", "w3", "w3.back"):
         assert (still.weights[name] != weights_of(image, name)).any()
         assert np.array_equal(still.weights[name], moving.weights[name])
+    samples = np.arange(48).reshape(6, 8) % 9, [0, 1, 2, 0, 1, 2]
+    done = ne.train(image, samples, frozen=["w2", "h2"], engine="python")
+    assert np.array_equal(weights_of(done.image, "w2"), weights_of(image, "w2"))
+    assert (weights_of(done.image, "w1") != weights_of(image, "w1")).any()
+    assert not any(owner.frozen for owner in (*done.image.populations, *done.image.projections))
 
 
 def test_memories_go_from_frozen_to_free_and_back() -> None:
