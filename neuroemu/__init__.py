@@ -33,6 +33,7 @@ from neuroemu.explain import Explanation, explain
 from neuroemu.facts import check_file, chip_facts
 from neuroemu.formats import demo_data
 from neuroemu.image import Image, load_image
+from neuroemu.learned import learned
 from neuroemu.match import Match, match
 from neuroemu.memory import Memory, with_memory
 from neuroemu.network import (
@@ -61,7 +62,8 @@ from neuroemu.report import Report, report
 from neuroemu.run import Counts, Run, Spikes, load_run, stored_accuracy
 from neuroemu.session import Session
 from neuroemu.stimulus import Stimulus, stimulus
-from neuroemu.train import Epoch, Training, evaluate, train
+from neuroemu.train import evaluate, train
+from neuroemu.training import Epoch, Training
 from neuroemu.vote import label_neurons, vote
 from neuroemu.wiring import wire
 
@@ -122,6 +124,7 @@ __all__ = [
     "encode",
     "explain",
     "label_neurons",
+    "learned",
     "load_chip",
     "load_dataset",
     "load_image",

@@ -15,8 +15,8 @@ import time
 import numpy as np
 
 import neuroemu as ne
+from neuroemu.samples import Encode
 from neuroemu.stimulus import Events
-from neuroemu.train import Encode
 
 TICKS, WINDOW, N_TRAIN = 100, 50, 1347
 
@@ -70,7 +70,7 @@ def digits(path: str, mode: str, seed: int, n_hidden: int, epochs: int) -> dict[
         values, labels = data["images"].reshape(len(order), -1)[order], data["labels"].astype(np.int64)[order]
     built = image(64, n_hidden, mode=mode, seed=seed)
     done = ne.train(
-        built, values[:N_TRAIN], labels[:N_TRAIN], encode=encode(16), output="out", readout=("out", "n"),
+        built, (values[:N_TRAIN], labels[:N_TRAIN]), encode=encode(16), output="out", readout=("out", "n"),
         epochs=epochs, test=(values[N_TRAIN:], labels[N_TRAIN:]), workers=1, seed=seed,
     )  # fmt: skip
     for epoch in done.history:
@@ -87,9 +87,9 @@ def speed(n_hidden: int, n: int) -> dict[str, object]:
     values, labels = rng.integers(1, 256, (n, 784)) * (rng.random((n, 784)) < 0.5), rng.integers(0, 10, n)
     built = image(784, n_hidden, threshold=0.769, output_threshold=1.5, output_rate=9)
     how = {"encode": encode(255), "output": "out", "readout": ("out", "n"), "workers": 1}
-    ne.train(built, values[:8], labels[:8], **how)
+    ne.train(built, (values[:8], labels[:8]), **how)
     wall, own = time.perf_counter(), time.thread_time()
-    ne.train(built, values, labels, **how)
+    ne.train(built, (values, labels), **how)
     wall, own = time.perf_counter() - wall, time.thread_time() - own
     return {"samples_per_s": round(n / wall), "samples_per_cpu_s": round(n / own)}
 

@@ -44,10 +44,10 @@ def train(options: argparse.Namespace, seed: int) -> dict[str, object]:
     how = {"f": options.f, "k": options.k, "alpha": options.alpha, "momentum": options.momentum, "seed": seed}
     image = ne.compile(network(images.shape[1], options.hidden, 10, **how), ne.load_chip("atlas"), align=False)
     common = {"encode": encode, "output": "out", "readout": ("out", "v"), "engine": options.engine, "seed": seed}
-    ne.train(image, images[learn[:2]], labels[learn[:2]], **common)  # compiles the kernel
+    ne.train(image, (images[learn[:2]], labels[learn[:2]]), **common)  # compiles the kernel
     begun = time.perf_counter()
     done = ne.train(
-        image, images[learn], labels[learn], epochs=options.epochs, test=(images[test], labels[test]), commit_every=options.commit_every,
+        image, (images[learn], labels[learn]), epochs=options.epochs, test=(images[test], labels[test]), commit_every=options.commit_every,
         checkpoint=options.checkpoint, **common,
     )  # fmt: skip
     last = done.history[-1]
