@@ -18,11 +18,8 @@ from neuroemu.image import HOST, Image, ImagePopulation, ImageProjection, Part, 
 from neuroemu.isa import HOOKS, LEARNING_HOOKS
 from neuroemu.language import Program
 from neuroemu.network import Ints
-from neuroemu.run import Counts, Where
+from neuroemu.run import LEARNING, Counts, Where
 from neuroemu.stimulus import Stimulus
-
-LEARNING = "learning."
-"""Begins the keys of counts that are learning's share of the counts of the same name."""
 
 
 @dataclass
