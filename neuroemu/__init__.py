@@ -35,6 +35,7 @@ from neuroemu.formats import demo_data
 from neuroemu.image import Image, load_image
 from neuroemu.match import Match, match
 from neuroemu.memory import Memory, with_memory
+from neuroemu.neighbours import neighbourhood
 from neuroemu.network import (
     IF,
     LI,
@@ -126,6 +127,7 @@ __all__ = [
     "load_program",
     "load_run",
     "match",
+    "neighbourhood",
     "open_recording",
     "read_nir",
     "replay",

@@ -18,6 +18,7 @@ from neuroemu.fit import fit
 from neuroemu.image import SYNAPSE_ID0, Image, ImagePopulation, ImageProjection, Part
 from neuroemu.isa import Bits
 from neuroemu.language import Program
+from neuroemu.neighbours import rivals
 from neuroemu.network import Ints, Network, Population, Projection, default_routes
 from neuroemu.parameters import parameters
 from neuroemu.place import Placement
@@ -131,10 +132,10 @@ class _Compiler:
         proof = check_program(program, self.chip)
         self.folded[name], self.widths[name] = program, proof.widths
         params = parameters(self.chip, f"population '{name}'", program, integer.params, source.n)
-        groups = self.compete(source, program)
         return replace(
-            base, program=integer.program, switches=integer.switches, params=params, widths=proof.widths, groups=groups
-        )
+            base, program=integer.program, switches=integer.switches, params=params, widths=proof.widths,
+            groups=self.compete(source, program), rivals=rivals(source),
+        )  # fmt: skip
 
     def supported(self, integer: IntegerPopulation) -> dict[str, int]:
         """The population's switches, if the silicon has them."""
@@ -151,7 +152,7 @@ class _Compiler:
         return integer.switches
 
     def compete(self, source: Population, program: Program) -> Ints | None:
-        """Group numbers of a competitive population, None if it does not compete."""
+        """Group numbers of a competitive population, None if it does not compete, or in neighbourhoods."""
         if not source.compete:
             if "settle" in program.hooks:
                 raise NetworkError(
@@ -161,6 +162,10 @@ class _Compiler:
             if source.groups is not None:
                 raise NetworkError(
                     f"population '{source.name}' has groups but nothing competes; give compete, or no groups"
+                )
+            if source.neighbours is not None:
+                raise NetworkError(
+                    f"population '{source.name}' has neighbours but nothing competes; give compete, or no neighbours"
                 )
             return None
         flags = [*program.channels, *(["fire"] if program.fires == "fire" else [])]
@@ -173,6 +178,8 @@ class _Compiler:
             if register not in ranked:
                 raise unknown(f"state, keep or weight of population '{source.name}'", register, ranked)
         self.verdict(source, program)
+        if source.neighbours is not None:
+            return None
         given = np.zeros(source.n, np.int64) if source.groups is None else source.groups
         groups = integers(given, f"population '{source.name}': groups").ravel()
         if groups.size != source.n:

@@ -23,6 +23,7 @@ from neuroemu.errors import FileError, NeuroemuError
 from neuroemu.files import load_arrays, write_whole
 from neuroemu.isa import Bits
 from neuroemu.language import Program
+from neuroemu.neighbours import Rivals
 from neuroemu.network import Ints, Modulator, Phase
 from neuroemu.program import parse_program, specialize
 from neuroemu.quantize import Loss
@@ -65,6 +66,8 @@ class ImagePopulation:
     slices: tuple[Slice, ...]
     compete: dict[str, str]
     groups: Ints | None
+    rivals: Mapping[str, Rivals] | None = None
+    """Neighbourhoods by flag, of a population that competes in these and not in groups."""
 
     @property
     def n(self) -> int:
@@ -340,6 +343,10 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         }
         if population.groups is not None:
             arrays[f"population{number}.groups"] = population.groups
+        for flag, (first, rivals) in (population.rivals or {}).items():
+            arrays[f"population{number}.first.{flag}"], arrays[f"population{number}.rivals.{flag}"] = first, rivals
+        if population.rivals is not None:
+            entry["rivals"] = True
         populations.append(entry)
     projections = []
     for number, projection in enumerate(image.projections):
@@ -387,6 +394,11 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     return header, arrays
 
 
+def _rivals(arrays: Mapping[str, NDArray[Any]], number: int, entry: Mapping[str, Any]) -> dict[str, Rivals]:
+    name = f"population{number}"
+    return {flag: Rivals(arrays[f"{name}.first.{flag}"], arrays[f"{name}.rivals.{flag}"]) for flag in entry["compete"]}
+
+
 def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
     def params(packed: dict[str, Any]) -> Params:
         return {name: value if isinstance(value, int) else arrays[value] for name, value in packed.items()}
@@ -408,6 +420,7 @@ def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
             slices=tuple(Slice(*values) for values in entry["slices"]),
             compete=entry["compete"],
             groups=arrays[f"population{number}.groups"] if entry["groups"] else None,
+            rivals=_rivals(arrays, number, entry) if "rivals" in entry else None,
         )
         for number, entry in enumerate(header["populations"])
     )

@@ -14,6 +14,7 @@ LAYERS = (
     ("network", "stimulus", "draws", "idx", "dataset", "encode", "align", "discrete", "reference", "linear", "golden"),
     (
         "quantize",
+        "neighbours",
         "parameters",
         "demand",
         "place",
