@@ -183,11 +183,13 @@ class Image:
     conventions: dict[str, Any] = field(default_factory=dict)
     registers: Mapping[str, Ints] = field(default_factory=dict)
     """Start values of lasting registers that are not their program's, by ``owner.register``: what a trained image has learned."""
+    assumed: tuple[str, ...] = ()
+    """Features the chip was assumed to have, though no source states them."""
 
     @cached_property
     def chip(self) -> Chip:
         """The chip it was compiled for, from the embedded datasheet."""
-        return parse_chip(self.chip_text, self.chip_path)
+        return parse_chip(self.chip_text, self.chip_path).assuming(self.assumed)
 
     def population(self, name: str) -> ImagePopulation:
         """The population of that name."""
@@ -391,6 +393,8 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "registers": sorted(image.registers),
     }
     arrays |= {f"register.{name}": np.asarray(values, np.int64) for name, values in image.registers.items()}
+    if image.assumed:
+        header["assumed"] = list(image.assumed)
     return header, arrays
 
 
@@ -475,4 +479,5 @@ def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
         notes=tuple(header["notes"]),
         conventions=header["conventions"],
         registers={name: arrays[f"register.{name}"] for name in header["registers"]},
+        assumed=tuple(header.get("assumed", ())),
     )

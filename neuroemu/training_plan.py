@@ -73,6 +73,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: Data
     rule: Rule
     chip: str = "atlas"
+    assume: list[str] = []
+    """Features of the rule unit that no source states for the chip, taken as there."""
     network: str | None = None
     layers: list[Positive] = []
     training: Schedule = Schedule()
@@ -144,7 +146,7 @@ def follow(plan: Plan, progress: Progress = silent) -> tuple[Training, Image]:
         raise NetworkError(
             f"rule '{plan.rule.name}' probes no register of population '{output}'; nothing can be read out"
         )
-    image = compile_image(network, load_chip(plan.chip), align=False)
+    image = compile_image(network, load_chip(plan.chip), align=False, assume=plan.assume)
     encoder, how = encoder_of(plan, samples, network), plan.training
     done = train(
         image, samples.inputs, samples.labels, encode=encoder, output=output, readout=(output, registers[0]), epochs=how.epochs,

@@ -22,6 +22,7 @@ LAYERS = (
         "fit",
         "image",
         "bounds",
+        "features",
         "reach",
         "compiler",
         "timing",

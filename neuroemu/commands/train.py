@@ -8,8 +8,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from neuroemu.commands.options import as_json
+from neuroemu.commands.options import as_json, assume_option
 from neuroemu.commands.show import table
+from neuroemu.commands.steps import assumed
 from neuroemu.engines import ENGINES
 from neuroemu.errors import NetworkError
 from neuroemu.report import FJ, amount
@@ -25,6 +26,7 @@ from neuroemu.training_plan import Plan, follow, load_plan, plan_of
 @click.option(
     "--chip", default="atlas", show_default=True, help="For a NIR file: a shipped chip's name, or a datasheet."
 )
+@assume_option
 @click.option("--encoder", type=click.Choice(["ttfs", "rate", "graded"]), default="ttfs", show_default=True)
 @click.option("--ticks", type=int, default=50, show_default=True, help="For a NIR file: ticks of input.")
 @click.option("--epochs", type=int, default=1, show_default=True)
@@ -63,6 +65,7 @@ def _from_nir(path: str, options: dict[str, Any]) -> Plan:
     raw = {
         "network": path,
         "chip": options["chip"],
+        "assume": assumed(options["assume"]),
         "rule": {"name": options["rule"]},
         "data": {"name": options["data"], "encoder": options["encoder"], "ticks": options["ticks"]},
         "training": {name: options[name] for name in ("epochs", "engine", "seed", "checkpoint")},
