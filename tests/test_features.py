@@ -99,26 +99,26 @@ def test_facts_say_of_every_feature_what_is_known(name: str) -> None:
     [
         (
             'winner = { has = true, basis = "silicon", source = "choice" }',
-            "core.features: 'winner' is not stated here; name one of channels, modulators, phases, winner_unit, mirrors, deferred_commit",
+            "x.toml: core.features: 'winner' is not stated here; name one of channels, modulators, phases, winner_unit, mirrors, deferred_commit",
         ),
         (
             'graded_payload = { has = true, basis = "silicon", source = "choice" }',
-            "core.features: 'graded_payload' is not stated here; state core.payload",
+            "x.toml: core.features: 'graded_payload' is not stated here; state core.payload",
         ),
         (
             'phases = { has = true, basis = "silicon", source = "nobody" }',
-            "core.features.phases: source 'nobody' is not in [sources], which has: horowitz2014, merolla2014, choice; "
+            "x.toml: core.features.phases: source 'nobody' is not in [sources], which has: horowitz2014, merolla2014, choice; "
             "add a line that names the work",
         ),
         (
             'phases = { has = 1, basis = "silicon", source = "choice" }',
-            "Expected `bool`, got `int` - at `$.core.features.phases.has`; docs/datasheet.md lists the keys",
+            "x.toml: Expected `bool`, got `int` - at `$.core.features.phases.has`; docs/datasheet.md lists the keys",
         ),
     ],
 )  # fmt: skip
 def test_features_are_checked(line: str, text: str) -> None:
     chip = without("phases").text.replace("[core.features]", f"[core.features]\n{line}")
-    with fails(ne.DatasheetError, f"x.toml: {text}"):
+    with fails(ne.DatasheetError, text):
         parse_chip(chip, "x.toml")
 
 
