@@ -99,7 +99,8 @@ def test_facts_say_of_every_feature_what_is_known(name: str) -> None:
     [
         (
             'winner = { has = true, basis = "silicon", source = "choice" }',
-            "x.toml: core.features: 'winner' is not stated here; name one of channels, modulators, phases, winner_unit, mirrors, deferred_commit",
+            "x.toml: core.features: 'winner' is not stated here; "
+            "name one of channels, modulators, phases, winner_unit, mirrors, deferred_commit",
         ),
         (
             'graded_payload = { has = true, basis = "silicon", source = "choice" }',
