@@ -36,6 +36,7 @@ from neuroemu.image import Image, load_image
 from neuroemu.learned import learned
 from neuroemu.match import Match, match
 from neuroemu.memory import Memory, with_memory
+from neuroemu.neighbours import neighbourhood
 from neuroemu.network import (
     IF,
     LI,
@@ -131,6 +132,7 @@ __all__ = [
     "load_program",
     "load_run",
     "match",
+    "neighbourhood",
     "open_recording",
     "read_nir",
     "replay",

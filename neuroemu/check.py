@@ -199,7 +199,7 @@ class _Prover:
         if not self.chip.payload_bits:
             raise self.refuse(
                 place_of(function.node.body[-1]),
-                f"'{name}' is a graded payload, which no source states for {self.chip.name}; "
+                f"'{name}' is returned, {self.chip.missing('graded_payload')}; "
                 "send no payload, or choose a chip that carries one, such as generic45",
             )
         self.widths[name] = Bits(self.chip.payload_bits, 0)

@@ -6,7 +6,8 @@ import itertools
 import math
 import os
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
@@ -18,19 +19,21 @@ from neuroemu.aer import PAYLOAD_BITS
 from neuroemu.datasheet import (
     ENERGY_UNITS,
     EVENTS,
+    FEATURES,
     POWER_UNITS,
     TIME_UNITS,
     Datasheet,
     Energy,
+    Feature,
     Figure,
     Programs,
     Range,
     Register,
     Time,
 )
-from neuroemu.errors import DatasheetError
+from neuroemu.errors import DatasheetError, UnsupportedError
 from neuroemu.isa import Bits
-from neuroemu.shelf import find_chip, read_text
+from neuroemu.shelf import find_chip, read_text, unknown
 
 LIMITS = (
     "neurons", "axons_in", "axons_out", "synapse_words", "word_bits", "delay", "payload", "targets", "axon_kinds", "weight_shift",
@@ -49,6 +52,8 @@ class Chip:
     sheet: Datasheet
     text: str
     path: str
+    assumed: tuple[str, ...] = ()
+    """Features that no source states and the user vouches for."""
 
     @property
     def name(self) -> str:
@@ -88,8 +93,44 @@ class Chip:
 
     @property
     def payload_bits(self) -> int | None:
-        """Bits of a graded payload; None if no source states that the chip has one."""
-        return self.limit("payload")
+        """Bits of a graded payload; None if no source states that the chip has one. An assumed one has all a packet can hold."""
+        return PAYLOAD_BITS if "graded_payload" in self.assumed else self.limit("payload")
+
+    def has(self, feature: str) -> bool | None:
+        """Whether the chip has a feature of datasheet.FEATURES: True (or assumed), False (a source says so), or None: unknown."""
+        if feature in self.assumed:
+            return True
+        if feature == "graded_payload":
+            payload = self.sheet.core.payload
+            return None if payload is None else not payload.not_applicable
+        stated = self.sheet.core.features.get(feature)
+        return stated.has if stated else None
+
+    def missing(self, feature: str) -> str:
+        """The words that a chip is not known to have a feature: what a refusal says."""
+        noun = FEATURES[feature][0]
+        if self.has(feature) is None:
+            return f"no source states {noun} for {self.name}"
+        stated = self.sheet.core.payload if feature == "graded_payload" else self.sheet.core.features[feature]
+        assert stated is not None
+        return f"{self.name} lacks {noun} ({stated.source})"
+
+    def assuming(self, features: str | Iterable[str]) -> Chip:
+        """The chip with features that no source states taken as there: a list, or names parted by commas.
+
+        What the chip has needs no assumption and is left out. Raises UnknownNameError, and UnsupportedError for what it lacks.
+        """
+        names = features.split(",") if isinstance(features, str) else list(features)
+        for name in names:
+            if name not in FEATURES:
+                raise unknown("feature", name, FEATURES)
+            if self.has(name) is False:
+                raise UnsupportedError(
+                    f"assume names {name}, but {self.missing(name)}; only what no source states can be assumed, "
+                    "choose another chip"
+                )
+        added = tuple(name for name in dict.fromkeys(names) if not self.has(name))
+        return replace(self, assumed=(*self.assumed, *added)) if added else self
 
     @property
     def word_bits(self) -> int:
@@ -186,7 +227,7 @@ def _decimal(text: str) -> Decimal:
 def _explain(error: msgspec.ValidationError, raw: dict[str, Any]) -> str:
     """msgspec's message with a dictionary's key put back where it prints ``[...]``."""
     text = str(error)
-    for table, kind in (("registers", Register), ("parameters", Range)):
+    for table, kind in (("registers", Register), ("parameters", Range), ("features", Feature)):
         if f"$.core.{table}[...]" in text:
             for key, value in raw["core"][table].items():
                 try:
@@ -218,7 +259,10 @@ class _Checks:
         for key in DEPTHS:
             self.figure(f"noc.{key}", getattr(sheet.noc, key), None)
         self.figure("power.static", sheet.power.static, POWER_UNITS)
-        for table, entries in (("registers", core.registers), ("parameters", core.parameters)):
+        tables: dict[str, Mapping[str, Register | Range | Feature]] = {
+            "registers": core.registers, "parameters": core.parameters, "features": core.features,
+        }  # fmt: skip
+        for table, entries in tables.items():
             for key, entry in entries.items():
                 self.sourced(f"core.{table}.{key}", entry.source)
         for key, register in core.registers.items():
@@ -327,6 +371,13 @@ class _Checks:
                 f"{self.path}: core.payload: {payload} bits; a packet carries 2 to {PAYLOAD_BITS}, signed: leave the key out if "
                 "the chip has no graded payload"
             )
+        if core.payload and core.payload.not_applicable:
+            self.sourced("core.payload", core.payload.source)
+        for key in core.features:
+            if key not in FEATURES or key == "graded_payload":
+                known = ", ".join(name for name in FEATURES if name != "graded_payload")
+                instead = "state core.payload" if key == "graded_payload" else f"name one of {known}"
+                raise DatasheetError(f"{self.path}: core.features: '{key}' is not stated here; {instead}")
         self.sourced("core.programs", programs.source)
         for key, entry in core.parameters.items():
             if entry.min > entry.max:

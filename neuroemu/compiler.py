@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
@@ -14,10 +14,12 @@ from neuroemu.bounds import port_bound
 from neuroemu.check import check_program
 from neuroemu.chip import Chip
 from neuroemu.errors import CapacityError, NetworkError, UnsupportedError
+from neuroemu.features import assumptions, demand
 from neuroemu.fit import fit
 from neuroemu.image import SYNAPSE_ID0, Image, ImagePopulation, ImageProjection, Part
 from neuroemu.isa import Bits
 from neuroemu.language import Program
+from neuroemu.neighbours import rivals
 from neuroemu.network import Ints, Network, Population, Projection, default_routes
 from neuroemu.parameters import parameters
 from neuroemu.place import Placement
@@ -44,17 +46,21 @@ def compile(  # noqa: A001
     align: bool = True,
     split: bool = True,
     placement: Placement | None = None,
+    assume: str | Iterable[str] = (),
 ) -> Image:
     """Compile a network for a chip.
 
     ``weight_bits``, ``verbatim`` and ``bias`` as in quantize; ``align=False`` leaves every soma running from tick 0, as a
     free-running chip does (a network with phases always does); ``split=False`` refuses to cut a population;
-    ``placement`` maps populations to lists of (core, number of neurons).
+    ``placement`` maps populations to lists of (core, number of neurons). ``assume`` names features of the rule unit (a list, or
+    parted by commas) that no source states for the chip, and that are taken as there: the image notes it, reports show it.
 
     Raises NetworkError, FirmwareError, UnsupportedError, CapacityError: before any run.
     """
     if not network.populations:
         raise NetworkError("the network has no populations; add some")
+    chip = chip.assuming(assume)
+    demand(chip, network)
     quantized = quantize(network, chip, weight_bits=weight_bits, verbatim=verbatim, bias=bias)
     return _Compiler(quantized, chip, align and not network.phases).image(split, placement)
 
@@ -100,7 +106,8 @@ class _Compiler:
             phases=self.network.phases,
             modulators=self.network.modulators,
             losses=self.quantized.losses,
-            notes=self.alignment.notes,
+            notes=(*self.alignment.notes, *assumptions(self.chip)),
+            assumed=self.chip.assumed,
             conventions=asdict(self.network.conventions),
         )
 
@@ -131,10 +138,10 @@ class _Compiler:
         proof = check_program(program, self.chip)
         self.folded[name], self.widths[name] = program, proof.widths
         params = parameters(self.chip, f"population '{name}'", program, integer.params, source.n)
-        groups = self.compete(source, program)
         return replace(
-            base, program=integer.program, switches=integer.switches, params=params, widths=proof.widths, groups=groups
-        )
+            base, program=integer.program, switches=integer.switches, params=params, widths=proof.widths,
+            groups=self.compete(source, program), rivals=rivals(source),
+        )  # fmt: skip
 
     def supported(self, integer: IntegerPopulation) -> dict[str, int]:
         """The population's switches, if the silicon has them."""
@@ -151,7 +158,7 @@ class _Compiler:
         return integer.switches
 
     def compete(self, source: Population, program: Program) -> Ints | None:
-        """Group numbers of a competitive population, None if it does not compete."""
+        """Group numbers of a competitive population, None if it does not compete, or in neighbourhoods."""
         if not source.compete:
             if "settle" in program.hooks:
                 raise NetworkError(
@@ -161,6 +168,10 @@ class _Compiler:
             if source.groups is not None:
                 raise NetworkError(
                     f"population '{source.name}' has groups but nothing competes; give compete, or no groups"
+                )
+            if source.neighbours is not None:
+                raise NetworkError(
+                    f"population '{source.name}' has neighbours but nothing competes; give compete, or no neighbours"
                 )
             return None
         flags = [*program.channels, *(["fire"] if program.fires == "fire" else [])]
@@ -173,6 +184,8 @@ class _Compiler:
             if register not in ranked:
                 raise unknown(f"state, keep or weight of population '{source.name}'", register, ranked)
         self.verdict(source, program)
+        if source.neighbours is not None:
+            return None
         given = np.zeros(source.n, np.int64) if source.groups is None else source.groups
         groups = integers(given, f"population '{source.name}': groups").ravel()
         if groups.size != source.n:
@@ -258,14 +271,9 @@ class _Compiler:
                     f"projection '{name}': population '{source.pre}' never sends on channel '{channel}'; "
                     f"it sends on {', '.join(sender.channels) or 'none'}"
                 )
-            for port, mode in entries:
+            for port, _ in entries:
                 if port not in ports:
                     raise unknown(f"port of population '{source.post}' (projection '{name}')", port, ports)
-                if mode == "weight*payload" and not self.chip.payload_bits:
-                    raise UnsupportedError(
-                        f"projection '{name}': route multiplies by the payload, no source states a graded payload for {self.chip.name}; "
-                        "route the weight alone, or choose a chip that carries one, such as generic45"
-                    )
 
     def posts(self, name: str, rule: Program, post: Population) -> None:
         """Registers of the destination soma that the rule reads must exist there."""

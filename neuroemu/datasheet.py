@@ -76,6 +76,27 @@ class Programs(Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
 
 
+class Feature(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether the chip has a feature of FEATURES. An absent feature is unknown: no source states it either way."""
+
+    has: bool
+    basis: Basis
+    source: str
+    note: str = ""
+
+
+FEATURES: dict[str, tuple[str, str]] = {
+    "graded_payload": ("a graded payload", "a packet carries a number; stated by `payload`, not here"),
+    "channels": ("channels beside spike", "a neuron sends on `error`, `probe` or `inhibit` too"),
+    "modulators": ("modulation by the host", "the host gives every neuron of a population a value at a tick (label, target, reward)"),
+    "phases": ("phases of a presentation", "hooks read `phase` and `phase_tick`"),
+    "winner_unit": ("a winner unit", "of neurons that compete in a core, only the largest of a group or neighbourhood is kept"),
+    "mirrors": ("mirrored synapses", "two projections hold the same weights, and both learn"),
+    "deferred_commit": ("a deferred commit", "changes are summed over presentations, and made in `commit` hooks"),
+}  # fmt: skip
+"""What not every chip's rule unit has: the words of messages, and what it is."""
+
+
 class Core(Struct, frozen=True, forbid_unknown_fields=True):
     """What one core holds. An absent limit is no limit."""
 
@@ -94,13 +115,15 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     word_bits: Figure | None = None
     delay: Figure | None = None
     payload: Figure | None = None
-    """Bits of a graded payload; absent means no source states one."""
+    """Bits of a graded payload; absent means no source states one, ``not_applicable`` that the source states there is none."""
     shared_kernels: Figure | None = None
     """1 if a core stores a convolution's kernel once; absent means that every synapse takes its own memory."""
     targets: Figure | None = None
     """Routing entries of one neuron: the cores its packets go to."""
     axon_kinds: Figure | None = None
     """Different pairs of ports and delay among the synapses of one axon."""
+    features: dict[str, Feature] = {}
+    """What the chip has or lacks of FEATURES; an absent one is unknown."""
 
 
 class Mesh(Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from neuroemu.aer import KeyLayout
 from neuroemu.chip import Chip
 from neuroemu.image import ImagePopulation, ImageProjection, Part, Slice, synapse_bits
 from neuroemu.language import Program
+from neuroemu.neighbours import reach
 from neuroemu.network import Ints
 
 
@@ -101,8 +102,11 @@ def demands(
 
 
 def _cuts(population: ImagePopulation) -> Ints:
-    """Everywhere, but not inside a group of rivals."""
+    """Everywhere, but not inside a group of rivals, nor between neighbours."""
     cuts = np.arange(population.n + 1)
+    if population.rivals is not None:
+        last = reach(population.rivals, population.n)
+        return np.asarray(cuts[np.append(True, last < cuts[1:])])
     if population.groups is None:
         return cuts
     ordered = np.array([np.max(population.groups[:k], initial=-1) for k in cuts])

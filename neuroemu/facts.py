@@ -9,8 +9,9 @@ from typing import Any
 
 from neuroemu.check import check_program
 from neuroemu.chip import LIMITS, Chip
-from neuroemu.datasheet import Energy, Figure, Time
+from neuroemu.datasheet import FEATURES, Energy, Figure, Time
 from neuroemu.errors import UnsupportedError
+from neuroemu.features import of_program, require
 from neuroemu.program import specialize
 from neuroemu.reader import read_programs
 from neuroemu.report import FJ, amount
@@ -62,6 +63,8 @@ def chip_facts(chip: Chip) -> dict[str, Any]:
         }
         for name, r in sheet.core.parameters.items()
     ]
+    tables["rule feature"] = _features(chip)
+    unknown += [f"feature {name}" for name in FEATURES if chip.has(name) is None]
     figures("energy", sheet.energy, Energy.__struct_fields__, "energy of ")
     figures("time", sheet.time, Time.__struct_fields__, "time of ")
     figures("power", sheet.power, ("static",), "power ")
@@ -73,6 +76,24 @@ def chip_facts(chip: Chip) -> dict[str, Any]:
         "unknown": unknown,
         "sources": dict(sheet.sources),
     }
+
+
+def _features(chip: Chip) -> list[dict[str, str]]:
+    rows = []
+    for name in FEATURES:
+        stated = chip.sheet.core.payload if name == "graded_payload" else chip.sheet.core.features.get(name)
+        if stated is not None:
+            value = "has" if chip.has(name) else "lacks"
+            rows.append(
+                {
+                    "name": name,
+                    "value": value,
+                    "basis": stated.basis or "",
+                    "source": stated.source,
+                    "note": stated.note,
+                }
+            )
+    return rows
 
 
 def _register(name: str, chip: Chip) -> str:
@@ -158,6 +179,7 @@ def check_file(path: str | os.PathLike[str], chip: Chip, switches: Mapping[str, 
                     f"{path}: {chip.name} has '{program.name}' with {name}={fixed} only ({allowed.source}); "
                     "leave the switch, or choose a chip that has it, such as generic45"
                 )
+        require(chip, list(of_program(program)))
         check_program(program, chip)  # whatever the switches
         chosen = {name: switches.get(name, 0) for name in program.of_kind("switch")}
         folded = specialize(program, chosen | {name: value for name, value in switches.items() if name not in chosen})

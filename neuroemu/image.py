@@ -24,6 +24,7 @@ from neuroemu.files import load_arrays, write_whole
 from neuroemu.frozen import without_learning
 from neuroemu.isa import Bits
 from neuroemu.language import Program
+from neuroemu.neighbours import Rivals
 from neuroemu.network import Ints, Modulator
 from neuroemu.network import Phase as Phase
 from neuroemu.program import parse_program, specialize
@@ -69,6 +70,8 @@ class ImagePopulation:
     groups: Ints | None
     frozen: bool = False
     """Whether its Weight registers stay as they are."""
+    rivals: Mapping[str, Rivals] | None = None
+    """Neighbourhoods by flag, of a population that competes in these and not in groups."""
 
     @property
     def n(self) -> int:
@@ -188,11 +191,13 @@ class Image:
     conventions: dict[str, Any] = field(default_factory=dict)
     registers: Mapping[str, Ints] = field(default_factory=dict)
     """Start values of lasting registers that are not their program's, by ``owner.register``: what a trained image has learned."""
+    assumed: tuple[str, ...] = ()
+    """Features the chip was assumed to have, though no source states them."""
 
     @cached_property
     def chip(self) -> Chip:
         """The chip it was compiled for, from the embedded datasheet."""
-        return parse_chip(self.chip_text, self.chip_path)
+        return parse_chip(self.chip_text, self.chip_path).assuming(self.assumed)
 
     def population(self, name: str) -> ImagePopulation:
         """The population of that name."""
@@ -350,6 +355,10 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         }
         if population.groups is not None:
             arrays[f"population{number}.groups"] = population.groups
+        for flag, (first, rivals) in (population.rivals or {}).items():
+            arrays[f"population{number}.first.{flag}"], arrays[f"population{number}.rivals.{flag}"] = first, rivals
+        if population.rivals is not None:
+            entry["rivals"] = True
         populations.append(entry)
     projections = []
     for number, projection in enumerate(image.projections):
@@ -396,7 +405,14 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "registers": sorted(image.registers),
     }
     arrays |= {f"register.{name}": np.asarray(values, np.int64) for name, values in image.registers.items()}
+    if image.assumed:
+        header["assumed"] = list(image.assumed)
     return header, arrays
+
+
+def _rivals(arrays: Mapping[str, NDArray[Any]], number: int, entry: Mapping[str, Any]) -> dict[str, Rivals]:
+    name = f"population{number}"
+    return {flag: Rivals(arrays[f"{name}.first.{flag}"], arrays[f"{name}.rivals.{flag}"]) for flag in entry["compete"]}
 
 
 def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
@@ -421,6 +437,7 @@ def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
             compete=entry["compete"],
             groups=arrays[f"population{number}.groups"] if entry["groups"] else None,
             frozen=entry.get("frozen", False),
+            rivals=_rivals(arrays, number, entry) if "rivals" in entry else None,
         )
         for number, entry in enumerate(header["populations"])
     )
@@ -477,4 +494,5 @@ def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
         notes=tuple(header["notes"]),
         conventions=header["conventions"],
         registers={name: arrays[f"register.{name}"] for name in header["registers"]},
+        assumed=tuple(header.get("assumed", ())),
     )

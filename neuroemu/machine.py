@@ -5,7 +5,7 @@ The functions run as they stand on Python integers and are copied, as text, into
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 
 from neuroemu.isa import CHANNELS, HOOKS, fit
 
@@ -35,6 +35,11 @@ def viewed(weight: int, shift: int, half: int, bits: int) -> int:
     return fit((weight + half) >> shift, (bits, 0))
 
 
+def beats(score: int, i: int, other: int, j: int) -> bool:
+    """Whether neuron i ranks before neuron j: by the larger score, the lower id among equals."""
+    return score > other or (score == other and i < j)
+
+
 def winner(flags: Sequence[int], scores: Sequence[int], groups: Sequence[int], low: int, high: int, group: int) -> int:
     """The winner unit: the flagged neuron of the group with the largest score, the lowest id among equals; -1 if none is flagged.
 
@@ -42,6 +47,32 @@ def winner(flags: Sequence[int], scores: Sequence[int], groups: Sequence[int], l
     """
     best = -1
     for i in range(low, high):
-        if flags[i] != 0 and groups[i] == group and (best < 0 or scores[i] > scores[best]):
+        if flags[i] != 0 and groups[i] == group and (best < 0 or beats(scores[i], i, scores[best], best)):
             best = i
     return best
+
+
+def contest(
+    flags: Sequence[int],
+    scores: Sequence[int],
+    first: Sequence[int],
+    rivals: Sequence[int],
+    won: MutableSequence[int],
+    near: MutableSequence[int],
+) -> None:
+    """The winner unit with neighbourhoods: a flagged neuron wins (``won`` 1) if it ranks before each flagged neighbour.
+
+    Neighbours of neuron i are ``rivals[first[i]:first[i + 1]]``, itself among them. ``near`` is 1 where a winner is a neighbour.
+    One pass: who loses to a loser loses all the same.
+    """
+    for i in range(len(first) - 1):
+        near[i] = 0
+    for i in range(len(first) - 1):
+        won[i] = 1 if flags[i] != 0 else 0
+        for k in range(first[i], first[i + 1]):
+            j = rivals[k]
+            if flags[j] != 0 and beats(scores[j], j, scores[i], i):
+                won[i] = 0
+        if won[i] != 0:
+            for k in range(first[i], first[i + 1]):
+                near[rivals[k]] = 1

@@ -150,7 +150,9 @@ class Population:
     """``size`` neurons (an int, or a shape) of one kind.
 
     ``compete`` maps a send flag to the register it is ranked by: the core's winner unit keeps the largest of each group
-    (``groups``: one group number a neuron, all in one group by default) and then runs ``settle``.
+    (``groups``: one group number a neuron, all in one group by default) and then runs ``settle``. Instead of groups,
+    ``neighbours`` may give pairs of neurons that are rivals, shape (k, 2), each pair both ways (``neighbourhood`` makes them for
+    maps); a mapping of flag to pairs gives each flag its own.
     """
 
     name: str
@@ -158,6 +160,7 @@ class Population:
     neuron: Neuron
     compete: Mapping[str, str] = field(default_factory=dict)
     groups: ArrayLike | None = None
+    neighbours: ArrayLike | Mapping[str, ArrayLike] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -79,6 +79,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: Data
     rule: Rule
     chip: str = "atlas"
+    assume: list[str] = []
+    """Features of the rule unit that no source states for the chip, taken as there."""
     network: str | None = None
     layers: list[Positive] = []
     training: How = How()
@@ -172,7 +174,7 @@ def follow(plan: Plan, progress: Progress = silent, place: str = "plan") -> tupl
     if plan.data.train is not None:
         samples = samples.take(np.arange(min(plan.data.train, len(samples))))
     network = wired(plan, samples)
-    image = compile_image(network, load_chip(plan.chip))
+    image = compile_image(network, load_chip(plan.chip), assume=plan.assume)
     if plan.write.network:
         learned(network, image)  # what NIR cannot hold is better known before than after the training
     data, how, schedule = plan.data, plan.training, schedule_of(plan.schedule, place)

@@ -149,7 +149,7 @@ HOOKS = [
     ),
     (
         "def soma(v: State):\n    spike = 1\n    spike_payload = v\n    §return v, spike, spike_payload\n",
-        "'spike_payload' is a graded payload, which no source states for loihi1; "
+        "'spike_payload' is returned, no source states a graded payload for loihi1; "
         "send no payload, or choose a chip that carries one, such as generic45",
     ),
     (

@@ -222,8 +222,8 @@ def test_unknown_name_in_a_network_is_refused(name: str) -> None:
 
 SILICON: dict[str, tuple[ne.Network, str]] = {
     "program": (
-        rivals(),
-        f"population 'a': program '{RIVAL}' is not in loihi1, which runs lif, cuba_lif, if, li, cuba_li (davies2018); "
+        network(ne.Firmware("threshold", {"threshold": 9})),
+        "population 'a': program 'threshold' is not in loihi1, which runs lif, cuba_lif, if, li, cuba_li (davies2018); "
         "use one of these, or a chip such as generic45",
     ),
     "reset by subtraction": (
@@ -259,7 +259,8 @@ SILICON: dict[str, tuple[ne.Network, str]] = {
     "a route by payload": (
         network(routes={"input": [("drive", "weight*payload")]}),
         "projection 'p': route multiplies by the payload, no source states a graded payload for loihi1; "
-        "route the weight alone, or choose a chip that carries one, such as generic45",
+        "route the weight alone, or choose a chip that has all this needs (atlas, generic45, loihi2), "
+        "or vouch for the chip with assume='graded_payload'",
     ),
 }  # fmt: skip
 

@@ -70,7 +70,19 @@ def figures(node: Any, path: str = "") -> list[tuple[str, dict[str, Any]]]:
     """Every table of a datasheet that states something, with its path."""
     if not isinstance(node, dict):
         return []
-    stating = {"value", "points", "bits", "min", "any", "names", "width", "channel", "included_in", "not_applicable"}
+    stating = {
+        "value",
+        "points",
+        "bits",
+        "has",
+        "min",
+        "any",
+        "names",
+        "width",
+        "channel",
+        "included_in",
+        "not_applicable",
+    }
     found = [(path, node)] if stating & node.keys() and path not in ("core",) else []
     return found + [pair for key, child in node.items() for pair in figures(child, f"{path}.{key}".lstrip("."))]
 
@@ -84,8 +96,11 @@ def test_every_figure_has_a_basis_and_a_source_and_every_source_is_used(name: st
     used = set()
     for path, figure in stated:
         if "included_in" in figure or "not_applicable" in figure:
-            assert figure.keys() <= {"included_in", "not_applicable", "note"}, path
-            continue
+            stated = {"basis", "source", "unit"} & figure.keys()  # that there is no graded payload has a source
+            assert figure.keys() <= {"included_in", "not_applicable", "note", *stated}, path
+            assert not stated or path == "core.payload", path
+            if not stated:
+                continue
         assert figure["basis"] in BASES, path
         assert raw["sources"][figure["source"]], path
         used.add(figure["source"])
@@ -435,6 +450,18 @@ def test_weights(name: str) -> None:
         )  # fmt: skip
 
 
+LOIHI = (
+    "no source states a graded payload for {0}; route the weight alone, or choose a chip that has all this needs "
+    "(atlas, generic45, loihi2), or vouch for the chip with assume='graded_payload'"
+)
+NO_PAYLOAD = {
+    "odin": "odin lacks a graded payload (odin); route the weight alone, or choose a chip that has all this needs "
+    "(atlas, generic45, loihi2)",
+    "truenorth": "truenorth lacks a graded payload (akopyan2015); route the weight alone, or choose a chip that has all this needs "
+    "(atlas, generic45, loihi2)",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", CHIPS)
 def test_payload(name: str) -> None:
     """A chip with 32-bit payloads takes all a packet can hold; one without takes none."""
@@ -453,8 +480,8 @@ def test_payload(name: str) -> None:
     else:
         refused(
             chip, graded,
-            f"projection 'in->p': route multiplies by the payload, no source states a graded payload for {name}; "
-            "route the weight alone, or choose a chip that carries one, such as generic45", ne.UnsupportedError,
+            f"projection 'in->p': route multiplies by the payload, {NO_PAYLOAD.get(name, LOIHI.format(name))}",
+            ne.UnsupportedError,
         )  # fmt: skip
 
 

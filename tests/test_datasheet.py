@@ -17,11 +17,13 @@ from neuroemu.datasheet import (
     BASES,
     ENERGY_UNITS,
     EVENTS,
+    FEATURES,
     POWER_UNITS,
     TIME_UNITS,
     Core,
     Datasheet,
     Energy,
+    Feature,
     Figure,
     KeyFields,
     Mesh,
@@ -40,7 +42,9 @@ EXAMPLE = DOCS / "examples" / "mychip.toml"
 PARTS = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 
-@pytest.mark.parametrize("table", [Core, Energy, Figure, KeyFields, Mesh, Noc, Power, Programs, Range, Register, Time])
+@pytest.mark.parametrize(
+    "table", [Core, Energy, Feature, Figure, KeyFields, Mesh, Noc, Power, Programs, Range, Register, Time]
+)
 def test_every_key_is_listed(table: type[msgspec.Struct]) -> None:
     words = set(re.findall(r"\w+", PAGE))
     assert set(table.__struct_fields__) <= words
@@ -52,6 +56,8 @@ def test_units_bases_and_events_are_listed_as_they_are() -> None:
     rows = re.findall(r"^\| `(\w+)` \| ([a-z-]+): (.*) \|$", PAGE, re.MULTILINE)
     assert rows == [(name, event.unit, event.meaning) for name, event in EVENTS.items()]
     assert set(EVENTS) == set(Energy.__struct_fields__)
+    features = re.findall(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*) \|$", PAGE, re.MULTILINE)
+    assert [row for row in features if row[0] in FEATURES] == [(name, *words) for name, words in FEATURES.items()]
 
 
 def test_the_parts_of_the_page_are_the_example() -> None:

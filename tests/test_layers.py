@@ -14,6 +14,7 @@ LAYERS = (
     ("network", "stimulus", "draws", "idx", "dataset", "encode", "align", "discrete", "reference", "linear", "golden"),
     (
         "quantize",
+        "neighbours",
         "parameters",
         "demand",
         "place",
@@ -21,6 +22,7 @@ LAYERS = (
         "fit",
         "image",
         "bounds",
+        "features",
         "reach",
         "compiler",
         "timing",

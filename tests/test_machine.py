@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuroemu.isa import CHANNELS, HOOKS, Bits
-from neuroemu.machine import COMMIT_TICK, dendrite, site, winner
+from neuroemu.machine import COMMIT_TICK, beats, dendrite, site, winner
 from neuroemu.program import CALLEE, plain_source
 
 COMPILED = compiled(
-    *(f"{CALLEE}\n{plain_source(function)}" for function in (dendrite, winner)),
+    *(f"{CALLEE}\n{plain_source(function)}" for function in (dendrite, beats, winner)),
     "@njit\ndef dendrites(totals, shift, bits, wraps, out):\n"
     "    for n in range(totals.size):\n        out[n] = dendrite(totals[n], shift, (bits, wraps))",
     "@njit\ndef won(flags, scores, groups, low, high, group):\n    return winner(flags, scores, groups, low, high, group)",

@@ -348,8 +348,8 @@ def test_a_trace_is_wider_than_loihis(tmp_path: Path) -> None:
 
 def test_the_winner_take_all_rule_does_not_fit_loihi1() -> None:
     text = (
-        "population 'out': program 'wta_stdp.neuron' is not in loihi1, which runs lif, cuba_lif, if, li, cuba_li "
-        "(davies2018); use one of these, or a chip such as generic45"
+        "population 'out': competes, no source states a winner unit for loihi1; "
+        "choose a chip that has all this needs (atlas, generic45)"
     )
     refused(wired("wta"), "loihi1", ne.UnsupportedError, text)
     network = plain(np.random.default_rng(1))
@@ -363,7 +363,8 @@ def test_a_rule_of_payloads_does_not_fit_loihi1() -> None:
     graded = replace(network.projection("p"), routes={"input": [("drive", "weight*payload")]})
     text = (
         "projection 'p': route multiplies by the payload, no source states a graded payload for loihi1; "
-        "route the weight alone, or choose a chip that carries one, such as generic45"
+        "route the weight alone, or choose a chip that has all this needs (atlas, generic45, loihi2), "
+        "or vouch for the chip with assume='graded_payload'"
     )
     refused(replace(network, projections=(graded,)), "loihi1", ne.UnsupportedError, text)
 

@@ -10,8 +10,9 @@ import click
 import neuroemu as ne
 from neuroemu import shelf
 from neuroemu.chip import Chip
-from neuroemu.commands.options import as_json, chip_option
+from neuroemu.commands.options import as_json, assume_option, chip_option
 from neuroemu.commands.show import table as new_table
+from neuroemu.commands.steps import assumed
 from neuroemu.datasheet import json_schema
 from neuroemu.reader import read_programs
 from neuroemu.screen import Screen
@@ -68,10 +69,13 @@ def firmware_list(as_json: bool) -> None:
 @click.argument("file")
 @chip_option
 @click.option("--set", "switches", multiple=True, metavar="SWITCH=0|1", help="Fold a switch to this value [0].")
+@assume_option
 @as_json
-def firmware_check(file: str, chip: str, switches: tuple[str, ...], as_json: bool) -> None:
+def firmware_check(file: str, chip: str, switches: tuple[str, ...], assume: tuple[str, ...], as_json: bool) -> None:
     """Prove that a firmware file's programs fit a chip; show what each hook costs and which registers can overflow."""
-    results = ne.check_file(file, ne.load_chip(chip), dict(_switch(text) for text in switches))
+    results = ne.check_file(
+        file, ne.load_chip(chip).assuming(assumed(assume)), dict(_switch(text) for text in switches)
+    )
     table = new_table("program", "hook", "arithmetic", "operations a call", "energy a call", "can overflow")
     for result in results:
         table.add_row(

@@ -12,6 +12,10 @@ from neuroemu.engines import ENGINES
 Command = Callable[..., Any]
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 chip_option = click.option("--chip", required=True, help="A shipped chip's name, or the path of a datasheet.")
+assume_option = click.option(
+    "--assume", default=(), multiple=True, metavar="FEATURE",
+    help="Take a feature that no source states for the chip as there; the report says so.",
+)  # fmt: skip
 force = click.option("--force", is_flag=True, help="Replace an earlier run of that name.")
 
 
@@ -49,6 +53,7 @@ def compiling(command: Command) -> Command:
             click.option("--bias", type=click.Choice(["current", "voltage"]), default="current", show_default=True,
                          help="Where the bias of a current-based neuron goes."),
             click.option("--no-align", is_flag=True, help="Run every soma from tick 0, as a free-running chip does."),
+            assume_option,
             click.option("--no-split", is_flag=True, help="Refuse to cut a population over cores."),
         )
     ):  # fmt: skip

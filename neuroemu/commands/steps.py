@@ -38,8 +38,14 @@ def read(screen: Screen, path: str, options: dict[str, Any]) -> Network:
         return ne.read_nir(path, **options)
 
 
+def assumed(given: tuple[str, ...]) -> list[str]:
+    """Features by ``--assume``, which may be given several times and several names parted by commas."""
+    return [name for text in given for name in text.split(",")]
+
+
 def build(screen: Screen, network: str, chip: str, options: dict[str, Any]) -> Image:
     compiler = {name: options.pop(name) for name in ("weight_bits", "verbatim", "bias")}
+    compiler["assume"] = assumed(options.pop("assume"))
     align, split = not options.pop("no_align"), not options.pop("no_split")
     return ne.compile(read(screen, network, options), ne.load_chip(chip), align=align, split=split, **compiler)
 

@@ -10,8 +10,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from neuroemu.commands.options import as_json
+from neuroemu.commands.options import as_json, assume_option
 from neuroemu.commands.show import table
+from neuroemu.commands.steps import assumed
 from neuroemu.engines import ENGINES
 from neuroemu.errors import NetworkError
 from neuroemu.learned import learned
@@ -30,6 +31,7 @@ from neuroemu.training_plan import Plan, follow, load_plan, plan_of
 @click.option(
     "--chip", default="atlas", show_default=True, help="For a NIR file: a shipped chip's name, or a datasheet."
 )
+@assume_option
 @click.option("--encoder", type=click.Choice(ENCODERS), help="How values become packets [what suits the rule].")
 @click.option("--ticks", type=int, help="Ticks of input [what the rule's phases leave].")
 @click.option("--train", type=int, help="Use only so many training samples.")
@@ -84,6 +86,7 @@ def _from_nir(path: str, options: dict[str, Any]) -> Plan:
     raw = {
         "network": path,
         "chip": options["chip"],
+        "assume": assumed(options["assume"]),
         "rule": {"name": options["rule"]},
         "data": {"name": options["data"], **{name: options[name] for name in ("encoder", "ticks", "train")}},
         "training": {"frozen": list(options["freeze"]), **{name: options[name] for name in how}},

@@ -16,8 +16,9 @@ from neuroemu.engines.bound import POST, PRE, SYNAPSE, Bound, Registers
 from neuroemu.image import Image
 from neuroemu.isa import CHANNELS, Bits, site_key, tick_key, unit_key
 from neuroemu.language import Program
-from neuroemu.machine import COMMIT_TICK, dendrite, site, viewed, winner
+from neuroemu.machine import COMMIT_TICK, contest, dendrite, site, viewed, winner
 from neuroemu.memory import Memory, start_of
+from neuroemu.neighbours import within
 from neuroemu.network import Ints
 from neuroemu.program import python_hooks
 
@@ -95,6 +96,10 @@ class Neurons:
         self.width: Bits = width
         self.shift = image.chip.weight_shift
         self.groups = None if population.groups is None else population.groups[index].tolist()
+        self.rivals = {
+            flag: tuple(values.tolist() for values in within(found, index))
+            for flag, found in (population.rivals or {}).items()
+        }
         self.totals = {port: [0] * index.size for port in self.ports}
         self.delivered = self.totals
         """What the synapses added to the ports in the last tick, exact."""
@@ -149,6 +154,8 @@ class Neurons:
         self.was_active, self.touched = self.touched, [0] * len(self.index)
         if self.groups is not None:
             self.settle(results, moment.learning)
+        elif self.rivals:
+            self.settle_neighbours(results, moment.learning)
         fires = self.program.fires
         self.fired = [int(result[fires] != 0) if fires else 0 for result in results]
         channels = [(channel, f"{channel}_payload") for channel in self.program.channels]
@@ -176,6 +183,22 @@ class Neurons:
                     self.hooks["settle"]((i, 0, 0), verdicts[i])
                     self.calls["settle", i] += 1
                     self.learning_calls["settle", i] += int(learning)
+
+    def settle_neighbours(self, results: list[dict[str, int]], learning: bool) -> None:
+        """The same with neighbourhoods: the settle hook of every neuron that has a winner of any flag as neighbour."""
+        verdicts: list[dict[str, int]] = [{} for _ in results]
+        for flag, score in self.population.compete.items():
+            won, near = [0] * len(results), [0] * len(results)
+            first, rivals = self.rivals[flag]
+            contest([result[flag] for result in results], self.registers.values[score], first, rivals, won, near)
+            for i, result in enumerate(results):
+                verdicts[i] |= {f"{flag}_any": near[i], f"{flag}_won": won[i]}
+                result[flag] = won[i]
+        for i, verdict in enumerate(verdicts):
+            if "settle" in self.hooks and any(verdict.values()):
+                self.hooks["settle"]((i, 0, 0), verdict)
+                self.calls["settle", i] += 1
+                self.learning_calls["settle", i] += int(learning)
 
     def every(self, hook: str, moment: Moment, inputs: dict[str, int]) -> None:
         """Call a hook for all neurons."""

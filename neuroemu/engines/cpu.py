@@ -153,6 +153,8 @@ class _Batch:
         values[f"{tag}_first"], values[f"{tag}_last"] = self.job.window(population)
         if population.groups is not None:
             values[f"{tag}_groups"], values[f"{tag}_n_groups"] = population.groups, int(population.groups.max()) + 1
+        for flag, (first, rivals) in (population.rivals or {}).items():
+            values[f"{tag}_first_{flag}"], values[f"{tag}_rivals_{flag}"] = first, rivals
         given = self.job.stimulus.values.get(population.name)
         values[f"{tag}_values"] = given if given is not None else np.zeros((0, 0), np.int64)
         values |= {named(tag, name): value for name, value in population.params.items()}

@@ -190,6 +190,9 @@ class RunFunction(Function):
 
     def settle(self, plan: PopulationPlan) -> None:
         """The winner unit, then hook settle in every group in which something was flagged."""
+        if plan.population.rivals is not None:
+            self.settle_neighbours(plan)
+            return
         w, tag, n = self.w, plan.tag, plan.population.n
         groups, compete = w.arg(f"{tag}_groups"), plan.population.compete
         with w.block(f"for group in range({w.arg(f'{tag}_n_groups')}):"):
@@ -200,12 +203,29 @@ class RunFunction(Function):
                 for flag in compete:
                     w(f"{tag}_flag_{flag}[i] = 1 if won_{flag} == i64(i) else 0")
                     w(f"{flag}_any = 1 if won_{flag} >= 0 else 0", f"{flag}_won = 1 if won_{flag} == i64(i) else 0")
-                if "settle" in plan.owner.hooks:
-                    w(f"s = {w.arg(f'{tag}_slice_of')}[i]")
-                    self.call.clear_saturations(tag, "settle")
-                    self.call.neuron(plan, "settle")
-                    w(f"{w.arg(f'{tag}_calls_settle')}[s] += 1")
-                    self.call.add_saturations(tag, "settle")
+                self.settle_hook(plan)
+
+    def settle_neighbours(self, plan: PopulationPlan) -> None:
+        """The winner unit with neighbourhoods, then hook settle where a winner is near."""
+        w, tag, n, compete = self.w, plan.tag, plan.population.n, plan.population.compete
+        for flag, score in compete.items():
+            who = ", ".join(w.arg(f"{tag}_{what}_{flag}") for what in ("first", "rivals"))
+            w(f"contest({tag}_flag_{flag}, {named(tag, score)}, {who}, {tag}_won_{flag}, {tag}_near_{flag})")
+        for flag in compete:
+            w.copy(f"{tag}_flag_{flag}", f"{tag}_won_{flag}", (n,))
+        with w.loop("i", n), w.block(f"if {' or '.join(f'{tag}_near_{flag}[i] != 0' for flag in compete)}:"):
+            for flag in compete:
+                w(f"{flag}_any = i64({tag}_near_{flag}[i])", f"{flag}_won = i64({tag}_won_{flag}[i])")
+            self.settle_hook(plan)
+
+    def settle_hook(self, plan: PopulationPlan) -> None:
+        w, tag = self.w, plan.tag
+        if "settle" in plan.owner.hooks:
+            w(f"s = {w.arg(f'{tag}_slice_of')}[i]")
+            self.call.clear_saturations(tag, "settle")
+            self.call.neuron(plan, "settle")
+            w(f"{w.arg(f'{tag}_calls_settle')}[s] += 1")
+            self.call.add_saturations(tag, "settle")
 
     def axon_out(self, plan: PopulationPlan, channel: str) -> None:
         w, tag = self.w, plan.tag

@@ -76,6 +76,8 @@ def _rows(kernel: Function, plan: PopulationPlan) -> dict[str, str]:
         rows[f"{tag}_fired"] = "uint8"
     if plan.population.compete and program.fires == "fire":
         rows[f"{tag}_flag_fire"] = "uint8"
+    for flag in plan.population.rivals or ():
+        rows |= {f"{tag}_won_{flag}": "uint8", f"{tag}_near_{flag}": "uint8"}
     for channel in program.channels:
         rows[f"{tag}_flag_{channel}"] = "uint8"
         if channel in program.payloads:
