@@ -16,7 +16,6 @@ import numpy as np
 
 import neuroemu as ne
 from neuroemu.samples import Encode
-from neuroemu.stimulus import Events
 
 TICKS, WINDOW, N_TRAIN = 100, 50, 1347
 
@@ -24,16 +23,7 @@ TICKS, WINDOW, N_TRAIN = 100, 50, 1347
 def encode(top: int) -> Encode:
     """Time to first spike: brightness x comes at row WINDOW * (top - x) // top, 0 never."""
 
-    def encoded(values: np.ndarray, first: int) -> ne.Stimulus:
-        sample, neuron = np.nonzero(values)
-        place = sample * TICKS + WINDOW * (top - values[sample, neuron].astype(np.int64)) // top
-        order = np.argsort(place, kind="stable")
-        ends = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=len(values) * TICKS))])
-        indptr = ends[np.arange(len(values))[:, None] * TICKS + np.arange(TICKS + 1)]
-        events = Events(indptr, neuron[order].astype(np.int32), np.ones(neuron.size, np.int32))
-        return ne.Stimulus(TICKS, len(values), {"in": events}, first=first)
-
-    return encoded
+    return lambda values, first: ne.encode.ttfs(values, TICKS, first, top=top, window=WINDOW, name="in")
 
 
 def image(n_in: int, n_hidden: int, **options: object) -> ne.Image:
