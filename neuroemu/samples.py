@@ -39,6 +39,8 @@ _OPTIONS: dict[str, tuple[tuple[type, ...], str]] = {
     "name": ((str,), "the name of a host input"),
 }
 VOTE = "vote"
+GRADED_BITS = 5
+"""Of a full pixel's payload: what digits have, for which SpikeGrad's options are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +89,8 @@ def encoder(
 
     By default ``graded`` where the input's payloads count, else ``rate`` for a vote, else ``ttfs``. ``ticks`` are the rows of a
     presentation: what the phases leave beyond the lag. ``ttfs`` puts its packets into their first half, as its authors do (the rest
-    is for the layers behind), unless ``options`` give a ``window``. Raises UnknownNameError, RunError.
+    is for the layers behind), unless ``options`` give a ``window``; ``graded`` shifts a full pixel down to 5 bits, unless they give
+    a ``shift``. Raises UnknownNameError, RunError.
     """
     if callable(encode):
         return encode
@@ -104,7 +107,7 @@ def encoder(
     given: dict[str, Any] = {
         "ttfs": {"top": top, "window": max(1, rows // 2)},
         "rate": {"top": top, "seed": seed},
-        "graded": {},
+        "graded": {"shift": max(0, top.bit_length() - GRADED_BITS)},
     }[name]
     return Encoder(name, {"ticks": rows, "name": hosts[0], **given, **_checked(name, options or {})})
 

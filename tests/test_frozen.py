@@ -33,7 +33,7 @@ def weights_of(image: ne.Image, name: str) -> np.ndarray:
     return np.concatenate([part.weight for part in parts])[np.argsort(np.concatenate([part.ids for part in parts]))]
 
 
-@pytest.mark.parametrize("name", FROZEN)
+@pytest.mark.parametrize("name", [pytest.param("graded", marks=pytest.mark.slow), "rivals", "online"])
 def test_frozen_weights_stay_and_the_engines_agree(name: str) -> None:
     case = drawn(name)
     free = case.image()

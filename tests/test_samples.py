@@ -62,6 +62,8 @@ def test_encoders_by_default() -> None:
     assert sorted(rows) == [0, 5, 10, 15]
     graded = encoder(chain("spikegrad"), samples)(np.array([[0, 5, 0, 2, 0, 0]]), 0)
     assert (graded.rows, graded.events["in"].payload.tolist()) == (1, [5, 2])
+    bright = encoder(chain("spikegrad"), plain((np.array([[0, 255]]), [0])))(np.array([[0, 255, 64, 7, 0, 0]]), 0)
+    assert bright.events["in"].payload.tolist() == [31, 8]
     voted = encoder(image(), samples, ticks=3, vote=True)(np.array([[1] * N_IN]), 0)
     assert voted.events["in"].neuron.size == 3 * N_IN
     assert encoder(image(), samples, encode) is encode
