@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from neuroemu.engines.core import Send
+from neuroemu.engines.neurons import Send
 from neuroemu.errors import RunError, UnknownNameError
 from neuroemu.grammar import literal
 from neuroemu.inside import Cell, Inside

@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 
 from neuroemu.engines.bound import POST, PRE, SYNAPSE
-from neuroemu.engines.core import Core, Neurons, Synapses
+from neuroemu.engines.core import Core, Synapses
+from neuroemu.engines.neurons import Neurons
 from neuroemu.engines.record import state_of
 from neuroemu.errors import RunError
 from neuroemu.image import Image, ImagePopulation

@@ -11,19 +11,9 @@ import numpy as np
 from neuroemu.discrete import discretize
 from neuroemu.errors import FirmwareError, NetworkError
 from neuroemu.image import Image, ImageProjection
-from neuroemu.network import (
-    FLOAT_MODELS,
-    Firmware,
-    Floats,
-    HostInput,
-    Network,
-    Neuron,
-    Population,
-    Projection,
-    Sparse,
-    synapses,
-)
+from neuroemu.network import FLOAT_MODELS, Firmware, Floats, HostInput, Network, Neuron, Population, Projection, Sparse
 from neuroemu.shelf import find_program
+from neuroemu.synapses import synapses
 from neuroemu.wiring import host_module
 
 

@@ -21,14 +21,8 @@ import numpy as np
 
 from neuroemu.errors import FileError, NetworkError
 from neuroemu.graph import NEURONS, SUPPORTED, GraphReader
-from neuroemu.network import (
-    Conventions,
-    HostInput,
-    Network,
-    Population,
-    Projection,
-    synapses,
-)
+from neuroemu.network import Conventions, HostInput, Network, Population, Projection
+from neuroemu.synapses import synapses
 
 METADATA = "neuroemu"
 PATIENCE_S = 60

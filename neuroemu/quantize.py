@@ -29,9 +29,8 @@ from neuroemu.network import (
     Network,
     Population,
     Projection,
-    kernel_entries,
-    synapses,
 )
+from neuroemu.synapses import kernel_entries, synapses
 
 DECAY_ONE = 4096
 """A decay parameter of 4096 forgets everything in one tick (isa.decay_to_zero)."""

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from neuroemu.align import align
 from neuroemu.discrete import Discrete, discretize
 from neuroemu.errors import NetworkError
-from neuroemu.network import FLOAT_MODELS, Floats, HostInput, Network, Population, Projection, synapses
+from neuroemu.network import FLOAT_MODELS, Floats, HostInput, Network, Population, Projection
 from neuroemu.stimulus import dense_inputs
+from neuroemu.synapses import synapses
 
 Spikes = NDArray[np.bool_]
 

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from neuroemu.condition import Condition, condition, expression
 from neuroemu.engines import as_stimulus, check, check_payload
-from neuroemu.engines.core import Send
 from neuroemu.engines.job import Job, silent
+from neuroemu.engines.neurons import Send
 from neuroemu.engines.python import Whole
 from neuroemu.engines.record import columns, state_of
 from neuroemu.errors import RunError

@@ -11,7 +11,20 @@ PACKAGE = Path(__file__).parent.parent / "neuroemu"
 LAYERS = (
     ("errors", "isa", "aer", "shelf", "files", "recording"),
     ("datasheet", "chip", "grammar", "language", "reader", "interval", "evaluate", "check", "program", "frozen"),
-    ("network", "stimulus", "draws", "idx", "dataset", "encode", "align", "discrete", "reference", "linear", "golden"),
+    (
+        "network",
+        "synapses",
+        "stimulus",
+        "draws",
+        "idx",
+        "dataset",
+        "encode",
+        "align",
+        "discrete",
+        "reference",
+        "linear",
+        "golden",
+    ),
     (
         "quantize",
         "neighbours",

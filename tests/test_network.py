@@ -11,7 +11,7 @@ from fails import fails
 
 import neuroemu as ne
 from neuroemu.errors import NetworkError, UnknownNameError
-from neuroemu.network import synapses
+from neuroemu.synapses import synapses
 
 SOMA = ne.Firmware("if", {"threshold": 9})
 IN = ne.Population("in", 2, ne.HostInput())

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from neuroemu.aer import KeyLayout
 from neuroemu.engines.clock import Collector
-from neuroemu.engines.core import Arrival, Core, Moment, Send
+from neuroemu.engines.core import Arrival, Core
 from neuroemu.engines.job import Course, Job, Outcome
+from neuroemu.engines.neurons import Moment, Send
 from neuroemu.engines.noc_event import Network
 from neuroemu.engines.record import Recorder, state_of
 from neuroemu.engines.traffic import Carried, Sends, TrafficOf

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neuroemu.engines.core import Arrival, Core, Moment, Send
+from neuroemu.engines.core import Arrival, Core
 from neuroemu.engines.job import Course, Job, Outcome, by_slice
+from neuroemu.engines.neurons import Moment, Send
 from neuroemu.engines.record import Recorder, state_of
 from neuroemu.image import Image
 from neuroemu.isa import CHANNELS, RULE_HOOKS

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from neuroemu.engines.core import Core, Send
+from neuroemu.engines.core import Core
 from neuroemu.engines.job import Job, Outcome, readouts
+from neuroemu.engines.neurons import Send
 from neuroemu.image import Image
 from neuroemu.isa import CHANNELS
 from neuroemu.network import Ints
