@@ -30,6 +30,7 @@ from neuroemu.network import Ints
 from neuroemu.report import report
 from neuroemu.run import Counts, Run
 from neuroemu.stimulus import Stimulus
+from neuroemu.watch import Watch
 
 Encode = Callable[[Ints, int], Stimulus]
 """Values of presentations, shape (n, features), and the number of the first one: their input."""
@@ -111,6 +112,7 @@ def train(
     checkpoint: str | os.PathLike[str] | None = None,
     every_s: float = 60.0,
     progress: Progress = silent,
+    watch: Watch | None = None,
 ) -> Training:
     """Train on ``inputs`` (n, features) with ``labels`` (n,).
 
@@ -119,13 +121,14 @@ def train(
     Every epoch goes through the data in an order drawn from (``seed``, epoch), commits after ``commit_every`` presentations
     and at its end, and then evaluates ``test`` with learning off. ``checkpoint`` is a file written every ``every_s`` seconds
     and when interrupted; if it is there the training goes on from it, with the same bits as if it had never stopped.
+    ``watch`` records what it is asked to, and changes no bit.
 
     Raises RunError, StimulusError, FileError.
     """
     values, classes = np.asarray(inputs), np.asarray(labels, np.int64).ravel()
     if len(values) != classes.size or not classes.size:
         raise RunError(f"{classes.size} labels for {len(values)} samples; give one a sample, and at least one sample")
-    work = _Trainer(image, encode, output, readout, commit_every, engine, workers, seed)
+    work = _Trainer(image, encode, output, readout, commit_every, engine, workers, seed, watch)
     path = None if checkpoint is None else Path(checkpoint)
     state = _load(path, work) if path is not None and path.exists() else _State(start or Memory())
     saved = time.monotonic()
@@ -155,15 +158,18 @@ class _Trainer:
     engine: str
     workers: int | None
     seed: int
+    watch: Watch | None
 
     def some(self, state: _State, values: Any, labels: Ints, order: Ints) -> None:
         """The next presentations of an epoch, up to a commit."""
         begun = time.perf_counter()
-        size = max(AT_ONCE // self.commit_every, 1) * self.commit_every
+        number = state.epoch * labels.size + state.position
+        room = AT_ONCE if self.watch is None else min(AT_ONCE, self.watch.room(self.image, state.memory, number))
+        size = max(room // self.commit_every, 1) * self.commit_every
         chosen = order[state.position : state.position + size]
         done = run(
             self.image,
-            self.told(values[chosen], labels[chosen], state.epoch * labels.size + state.position),
+            self.told(values[chosen], labels[chosen], number),
             engine=self.engine,
             plastic=True,
             commit_every=self.commit_every,
@@ -177,6 +183,8 @@ class _Trainer:
         state.position += chosen.size
         state.wall_s += time.perf_counter() - begun
         self.last = done
+        if self.watch is not None:
+            self.watch.after(done, number + chosen.size)
 
     def told(self, values: Any, labels: Ints, first: int) -> Stimulus:
         """The input of some presentations, and the label for every output neuron: 1 for the right one, 0 for the others."""
@@ -209,6 +217,8 @@ class _Trainer:
         )
         state.epoch, state.position, state.right, state.wall_s = state.epoch + 1, 0, 0, 0.0
         state.counts = Counter()
+        if self.watch is not None:
+            self.watch.epoch()
 
 
 def evaluate(

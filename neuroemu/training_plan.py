@@ -25,6 +25,7 @@ from neuroemu.network import LIF, HostInput, Network, Population, Projection
 from neuroemu.nir import read_nir
 from neuroemu.shelf import read_text, unknown
 from neuroemu.train import Training, train
+from neuroemu.watch import Watch
 from neuroemu.wiring import wire
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -132,7 +133,7 @@ def encoder_of(plan: Plan, samples: Dataset, network: Network) -> Any:
     return lambda values, first: function(values, first=first)
 
 
-def follow(plan: Plan, progress: Progress = silent) -> tuple[Training, Image]:
+def follow(plan: Plan, progress: Progress = silent, watch: Watch | None = None) -> tuple[Training, Image]:
     """Do what the plan says, files apart. Returns the training and the image it began with."""
     samples, test = load_dataset(plan.data.name)
     if plan.data.train is not None:
@@ -149,6 +150,6 @@ def follow(plan: Plan, progress: Progress = silent) -> tuple[Training, Image]:
     done = train(
         image, samples.inputs, samples.labels, encode=encoder, output=output, readout=(output, registers[0]), epochs=how.epochs,
         test=(test.inputs, test.labels), commit_every=how.commit_every, engine=how.engine, workers=how.workers, seed=how.seed,
-        checkpoint=how.checkpoint, every_s=how.every_s, progress=progress,
+        checkpoint=how.checkpoint, every_s=how.every_s, progress=progress, watch=watch,
     )  # fmt: skip
     return done, image

@@ -12,10 +12,11 @@ from neuroemu.commands.options import as_json
 from neuroemu.commands.show import table
 from neuroemu.engines import ENGINES
 from neuroemu.errors import NetworkError
-from neuroemu.report import FJ, amount
+from neuroemu.report_units import FJ, amount
 from neuroemu.screen import Screen
 from neuroemu.train import Training
 from neuroemu.training_plan import Plan, follow, load_plan, plan_of
+from neuroemu.watch import Watch
 
 
 @click.command("train")
@@ -39,12 +40,14 @@ def train_(plan: str, as_json: bool, **options: Any) -> None:
     screen = Screen(as_json)
     wanted = _from_nir(plan, options) if plan.endswith(".nir") else _from_toml(plan)
     with screen.progress() as progress:
-        done, _ = follow(wanted, progress)
+        done, _ = follow(wanted, progress, watch := Watch())
     if wanted.write.image:
         done.image.save(wanted.write.image)
     if wanted.write.history:
         done.save_history(wanted.write.history)
-    screen.result({"epochs": [asdict(epoch) for epoch in done.history], "image": done.image.digest}, *_text(done))
+    found = {"image": done.image.digest, "warnings": [finding.as_dict() for finding in watch.findings]}
+    text = [*_text(done), *(f"warning: {finding}" for finding in watch.findings)]
+    screen.result({"epochs": [asdict(epoch) for epoch in done.history], **found}, *text)
 
 
 def _from_toml(path: str) -> Plan:
