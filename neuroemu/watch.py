@@ -45,7 +45,7 @@ class Watch:
     ``weights``: projections, or synapses of them by pre and post neuron as "w2[3, 5]"; ``registers``: ``owner.register`` of
     those that last; ``angles``: pairs of a feedback projection and the forward one it stands for (or several, in order).
     ``every`` is "epoch" or a number of presentations; a record is made at the first commit from each multiple of it on. Rates
-    of every population and saturations are always recorded, over the presentations since the moment before. Once the records
+    of every population that can spike and saturations are always recorded, over the presentations since the moment before. Once the records
     take more than ``most_bytes`` every second one is dropped and from then on only half as many are made, so that a long
     training is recorded whole, and coarser.
 
@@ -227,10 +227,15 @@ class Watch:
 
 
 class _Sums:
-    """Spikes and saturations of the presentations of a window."""
+    """Spikes and saturations of the presentations of a window; of populations whose program can send a spike at all."""
 
     def __init__(self, image: Image) -> None:
-        self.spikes = {p.name: np.zeros(p.n, np.int64) for p in image.populations if not p.is_host}
+        programs = {population: image.program_of(population) for population in image.populations}
+        self.spikes = {
+            population.name: np.zeros(population.n, np.int64)
+            for population, program in programs.items()
+            if program is not None and "spike" in program.channels
+        }
         self.saturations: Counter[str] = Counter()
         self.n, self.ticks = 0, 1
 

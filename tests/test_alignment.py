@@ -76,7 +76,7 @@ def test_relu_gradient_is_the_slope_of_its_loss() -> None:
 
 
 def test_spikegrad_follows_the_gradient_of_the_float_network() -> None:
-    """Measured 0.999 or more; half the threshold is the bias that rounding to nearest adds to nothing here."""
+    """Rounding is all that differs."""
     built, n, f = compiled(spikegrad_network((6, 5, 4, 3), f=12, k=2, alpha=64)), 64, 12
     rng = np.random.default_rng(2)
     x, labels = rng.integers(0, 16, (1, n, 6)), rng.integers(0, 3, n)
@@ -89,11 +89,8 @@ def test_spikegrad_follows_the_gradient_of_the_float_network() -> None:
     for name, gradient in zip(names, true, strict=True):
         assert np.abs(moved[name]).max() > 20
         assert ne.cosine(moved[name], -gradient) > 0.9, name
-    assert all(
-        ne.cosine(moved[name], -gradient) < 0.9
-        for name, gradient in zip(names, true[::-1], strict=True)
-        if moved[name].shape == gradient.shape and name != "h1->h2"
-    )
+    other = relu.gradient(weights, biases, x[0].astype(float), (labels + 1) % 3)
+    assert all(ne.cosine(moved[name], -gradient) < 0.5 for name, gradient in zip(names, other, strict=True))
 
 
 # ---- feedback alignment
@@ -111,7 +108,7 @@ def bars(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return values * (rng.random((n, 15)) < np.where(lit, 0.8, 0.25)), labels
 
 
-def cosines(built: ne.Image, memory: ne.Memory, n: int = 40) -> dict[str, float]:
+def cosines(built: ne.Image, memory: ne.Memory, n: int = 24) -> dict[str, float]:
     """Of the chip's updates with BATS's gradients of the count loss, time in ticks."""
     values, labels = bars(n, 9)
     stimulus = first_spikes(16, 16, TICKS)(values, 0)
@@ -130,25 +127,24 @@ def cosines(built: ne.Image, memory: ne.Memory, n: int = 40) -> dict[str, float]
 @pytest.mark.slow
 def test_feedback_that_learned_points_hidden_updates_along_the_gradient() -> None:
     built = sfdfa_image((15, 20, 3), **OPTIONS)
-    values, labels = bars(240, 0)
+    values, labels = bars(180, 0)
     how: dict[str, Any] = {
         "encode": first_spikes(16, 16, TICKS),
         "output": "out",
         "readout": ("out", "n"),
         "engine": "python",
     }
-    watch = ne.Watch(angles=[("feedback->h1", "w2")], every=120)
+    watch = ne.Watch(angles=[("feedback->h1", "w2")], every=90)
     done = ne.train(built, values, labels, watch=watch, **how)
     angles = watch.series["angle.feedback->h1"]
     learned = cosines(built, done.memory)
     rng, fresh = np.random.default_rng(0), []
-    for _ in range(4):
+    for _ in range(2):
         drawn = {"feedback->h1": rng.integers(-256, 257, 60)}
         fresh.append(cosines(built, replace(done.memory, weights={**done.memory.weights, **drawn})))
-    print(angles, learned, fresh, done.history)
     assert np.isnan(angles[0]), "feedback starts at 0"
     assert angles[-1] < 45
     assert learned["w2"] > 0.6
     assert learned["w1"] > 0.3
-    assert abs(np.mean([found["w1"] for found in fresh])) < 0.2
+    assert abs(np.mean([found["w1"] for found in fresh])) < 0.25
     assert learned["w1"] > max(found["w1"] for found in fresh) + 0.1
