@@ -75,7 +75,7 @@ class Watch:
         """Warnings of the last epoch."""
         self.stride = 1
         self._records: list[tuple[int, Record]] = []
-        self._due = 0
+        self._due, self._size = 0, 0
         self._image: Image | None = None
         self._memory = Memory()
         self._since: _Sums | None = None
@@ -156,7 +156,10 @@ class Watch:
         for back, way in self.angles:
             angle(image, memory, feedback=back, forward=way)
         self._since, self._epoch, self._before = _Sums(image), _Sums(image), None
+        if not done:  # another training, perhaps of another image: nothing of the one before belongs to it
+            self._records, self._due, self.stride = [], 0, 1
         self._records = [(at, record) for at, record in self._records if at <= done]
+        self._size = sum(_bytes(record) for _, record in self._records)
         if not self._records:
             self._record(done)
 
@@ -178,8 +181,10 @@ class Watch:
         record |= {f"rate.{name}": rate for name, rate in window.rates.items()}
         record |= {f"saturation.{name}": np.int64(n) for name, n in window.saturations.items()}  # type: ignore[misc]
         self._records.append((done, record))
-        while len(self._records) > 2 and sum(_bytes(kept) for _, kept in self._records) > self.most_bytes:
+        self._size += _bytes(record)
+        while len(self._records) > 2 and self._size > self.most_bytes:
             self._records = self._records[::2]
+            self._size = sum(_bytes(kept) for _, kept in self._records)
             self.stride *= 2
 
     def _weights(self, image: Image, spec: str) -> Ints:

@@ -97,6 +97,9 @@ def test_it_is_saved_read_and_gone_on_with(tmp_path: Path) -> None:
         assert np.array_equal(again.series[name], rows), name
     assert json.loads(json.dumps(again.as_dict()))["presentations"][-1] == 120
     train(again, epochs=1)
+    assert not again.series["weight.p"][0].any()
+    train(again, epochs=1, start=ne.Memory({"p": np.arange(64)}))
+    assert again.series["weight.p"][0].tolist() == list(range(64))
     assert again.presentations.tolist() == [0, 20, 40, 60], "a training that starts anew takes the place of the old one"
     path.write_bytes(path.read_bytes()[:-40])
     with fails(ne.FileError, f"{path}: is no recording of a watch, or is damaged; train again with it"):
