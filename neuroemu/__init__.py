@@ -10,6 +10,7 @@ print(ne.report(run))
 
 from neuroemu import encode
 from neuroemu.aedat import to_aedat2
+from neuroemu.alignment import angle, cosine
 from neuroemu.chip import Chip, load_chip
 from neuroemu.compiler import compile  # noqa: A004
 from neuroemu.dataset import Dataset, load_dataset
@@ -32,6 +33,8 @@ from neuroemu.errors import (
 from neuroemu.explain import Explanation, explain
 from neuroemu.facts import check_file, chip_facts
 from neuroemu.formats import demo_data
+from neuroemu.health import Thresholds, health
+from neuroemu.histogram import rate_histograms, weight_histograms
 from neuroemu.image import Image, load_image
 from neuroemu.learned import learned
 from neuroemu.match import Match, match
@@ -66,6 +69,7 @@ from neuroemu.stimulus import Stimulus, stimulus
 from neuroemu.train import evaluate, train
 from neuroemu.training import Epoch, Training
 from neuroemu.vote import label_neurons, vote
+from neuroemu.watch import Watch, window_of
 from neuroemu.wiring import wire
 
 __version__ = "0.1.0"
@@ -112,18 +116,23 @@ __all__ = [
     "View",
     "Spikes",
     "Stimulus",
+    "Thresholds",
     "Training",
     "StimulusError",
     "UnknownNameError",
     "UnsupportedError",
+    "Watch",
+    "angle",
     "check_file",
     "chip_facts",
     "compare_recordings",
     "compile",
+    "cosine",
     "demo_data",
     "evaluate",
     "encode",
     "explain",
+    "health",
     "label_neurons",
     "learned",
     "load_chip",
@@ -136,6 +145,7 @@ __all__ = [
     "open_recording",
     "read_nir",
     "replay",
+    "rate_histograms",
     "report",
     "run",
     "simulate",
@@ -144,6 +154,8 @@ __all__ = [
     "to_aedat2",
     "train",
     "vote",
+    "weight_histograms",
+    "window_of",
     "wire",
     "with_memory",
     "write_nir",

@@ -14,7 +14,7 @@ from neuroemu.errors import UnsupportedError
 from neuroemu.features import of_program, require
 from neuroemu.program import specialize
 from neuroemu.reader import read_programs
-from neuroemu.report import FJ, amount
+from neuroemu.report_units import FJ, amount
 from neuroemu.shelf import find_program, read_text
 from neuroemu.tally import per_call
 

@@ -58,6 +58,12 @@ def remembered(image: Image, weights: Mapping[str, Ints], state: Mapping[str, In
     )
 
 
+def unchanged(image: Image, memory: Memory, start: Memory) -> Memory:
+    """What lasts after an evaluation: what was there before, whatever registers of class ``keep`` held meanwhile."""
+    held = {name: start_of(image, start, *name.rsplit(".", 1)) for name in lasting(image)}
+    return replace(memory, registers={name: values for name, values in held.items() if values is not None})
+
+
 def start_of(image: Image, start: Memory, owner: str, name: str) -> Ints | None:
     """Start values of a lasting register, of the memory or else of the image; None if they are its program's."""
     found = start.registers.get(f"{owner}.{name}")

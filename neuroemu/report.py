@@ -18,12 +18,12 @@ from rich.table import Table
 
 from neuroemu.chip import Chip, parse_chip
 from neuroemu.datasheet import BASES, EVENTS, Figure
+from neuroemu.report_learning import learning_lines
 from neuroemu.report_time import lines
+from neuroemu.report_units import FJ, PS, amount
 from neuroemu.run import LEARNING, Counts, Run
 from neuroemu.timing import Timing
 
-FJ = {"fJ": 1, "pJ": 10**3, "nJ": 10**6, "uJ": 10**9, "mJ": 10**12}
-PS = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12}
 NW_PS_PER_FJ = 10**6
 WIDTH = 118
 """Columns of the report as text."""
@@ -111,6 +111,11 @@ class Report:
         return {"inference": self.total_fj - learning, "learning": learning}
 
     @property
+    def updates(self) -> int:
+        """Weights that learning wrote."""
+        return sum(row.count for row in self.rows if row.event == "weight_update")
+
+    @property
     def static_fj(self) -> int | None:
         """Static energy over the modelled time, else over the bound, rounded to a femtojoule."""
         ps = self.time_ps if self.time_ps is not None else self.bound_ps
@@ -137,6 +142,8 @@ class Report:
             "energy_by_basis_fj": self.by_basis,
             "energy_by_unit_fj": self.by_unit,
             "energy_by_part_fj": self.by_part,
+            "weight_updates": self.updates,
+            "learning_fj_per_weight_update": self.by_part["learning"] / self.updates if self.updates else None,
             "static_nw": self.static_nw,
             "static_fj": self.static_fj,
             "time_bound_ps": self.bound_ps,
@@ -199,6 +206,7 @@ class Report:
         yield f"energy per inference: {least}{amount(self.total_fj / self.n, FJ)}{missing}"
         yield "  by provenance: " + self._split(self.by_basis)
         yield "  by unit: " + self._split(self.by_unit)
+        yield from learning_lines(self.by_part, self.n, self.updates)
         if self.bound_ps is None:
             yield f"time per inference: unknown ({self.chip} states no times)"
         else:
@@ -357,12 +365,3 @@ def _grouped(pairs: Iterable[tuple[str, int | None]], order: tuple[str, ...]) ->
     for name, fj in pairs:
         found[name] += fj or 0
     return {name: found[name] for name in order if found[name]}
-
-
-def amount(value: float, units: dict[str, int]) -> str:
-    """A number with the unit that gives it one to three digits before the point."""
-    best = next(iter(units))
-    for unit, size in units.items():
-        if abs(value) >= size:
-            best = unit
-    return f"{value / units[best]:.4g} {best}"

@@ -25,7 +25,8 @@ from neuroemu.errors import RunError
 from neuroemu.image import Image
 from neuroemu.memory import Memory, with_memory
 from neuroemu.network import Ints
-from neuroemu.report import FJ, amount, learning_fj, price
+from neuroemu.report import learning_fj, price
+from neuroemu.report_units import FJ, amount
 from neuroemu.run import Counts, Run
 from neuroemu.samples import (
     VOTE,
@@ -46,6 +47,7 @@ from neuroemu.schedule import Schedule, at_epoch, check_schedule, digest, freeze
 from neuroemu.stimulus import Stimulus
 from neuroemu.training import Epoch, State, Training, patience_is_over
 from neuroemu.vote import label_neurons, vote
+from neuroemu.watch import Watch
 
 AT_ONCE = 256
 """Presentations encoded and run at a time."""
@@ -75,6 +77,7 @@ def train(
     checkpoint: str | os.PathLike[str] | None = None,
     every_s: float = 60.0,
     progress: Progress = silent,
+    watch: Watch | None = None,
 ) -> Training:
     """Train on a Dataset, or on (inputs, labels) of shapes (n, features...) and (n,).
 
@@ -82,6 +85,7 @@ def train(
     and at its end, and then evaluates ``test`` with learning off. After ``patience`` epochs without a better test accuracy no more
     follow. ``lanes`` is how many presentations may run side by side, at most ``commit_every``; with ``workers`` (threads of engine
     ``cpu``) it is execution and never changes a bit.
+    ``watch`` records what it is asked to, and changes no bit.
 
     ``encode`` is an encoder's name (ttfs, rate, graded), with ``ticks`` rows a presentation, or a function of values and the
     first one's number that returns a Stimulus; ``samples.encoder`` says what the defaults are. The host tells population
@@ -103,7 +107,7 @@ def train(
     encoded = encoder(image, samples, encode, ticks=ticks, seed=seed, vote=read == VOTE)
     threads = workers if lanes is None else min(workers or os.cpu_count() or 1, lanes)
     reading = _Reading(encoded, output, read, engine, threads, seed)
-    work = _Trainer(freeze(image, frozen), samples, tests, reading, schedule, commit_every, epochs)
+    work = _Trainer(freeze(image, frozen), samples, tests, reading, schedule, commit_every, epochs, watch)
     path = None if checkpoint is None else Path(checkpoint)
     begin = start or Memory()
     identity = {
@@ -205,6 +209,7 @@ class _Trainer:
     schedule: Schedule
     commit_every: int
     epochs: int
+    watch: Watch | None
     said: tuple[float, str] = (0.0, "")
     images: dict[tuple[int, ...], Image] = field(default_factory=dict)
 
@@ -229,11 +234,13 @@ class _Trainer:
     def some(self, state: State, order: Ints) -> State:
         """The next presentations of an epoch, up to a commit."""
         begun = time.perf_counter()
-        size = max(AT_ONCE // self.commit_every, 1) * self.commit_every
+        number = state.epoch * order.size + state.position
+        room = AT_ONCE if self.watch is None else min(AT_ONCE, self.watch.room(self.image, state.memory, number))
+        size = max(room // self.commit_every, 1) * self.commit_every
         chosen = order[state.position : state.position + size]
         done = run(
             self.image_in(state.epoch),
-            self.stimulus(chosen, state.epoch * order.size + state.position),
+            self.stimulus(chosen, number),
             engine=self.reading.engine,
             plastic=True,
             commit_every=self.commit_every,
@@ -243,6 +250,8 @@ class _Trainer:
         )
         counts = Counter(state.counts)
         counts.update(done.counts.table)
+        if self.watch is not None:
+            self.watch.after(done, number + chosen.size)
         return replace(
             state,
             memory=done.memory,
@@ -297,6 +306,8 @@ class _Trainer:
         if self.tests is not None:
             accuracy = self.reading.accuracy(image, self.tests, state.memory, labels)
         self.said = (0.0, "")
+        if self.watch is not None:
+            self.watch.epoch()
         epoch = Epoch(state.epoch, share, accuracy, *self.priced(state), round(state.wall_s, 3))
         return State(state.memory, state.epoch + 1, history=(*state.history, epoch))
 

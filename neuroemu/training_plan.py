@@ -26,6 +26,7 @@ from neuroemu.schedule import check_schedule, freeze
 from neuroemu.shelf import read_text, unknown
 from neuroemu.train import train
 from neuroemu.training import Training
+from neuroemu.watch import Watch
 from neuroemu.wiring import wire
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -162,7 +163,9 @@ def wired(plan: Plan, samples: Dataset) -> Network:
     return network
 
 
-def follow(plan: Plan, progress: Progress = silent, place: str = "plan") -> tuple[Training, Network]:
+def follow(
+    plan: Plan, progress: Progress = silent, place: str = "plan", watch: Watch | None = None
+) -> tuple[Training, Network]:
     """Do what the plan says, files to write apart. Returns the training and the network it began with, rule wired.
 
     ``place`` is named in errors. Raises what reading, wiring, compiling and training raise.
@@ -190,6 +193,6 @@ def follow(plan: Plan, progress: Progress = silent, place: str = "plan") -> tupl
     done = train(
         image, samples, epochs=how.epochs, test=test, commit_every=how.commit_every, lanes=how.lanes, engine=how.engine,
         workers=how.workers, seed=how.seed, encode=encode, readout=how.readout, schedule=schedule,
-        frozen=how.frozen, patience=how.patience, checkpoint=how.checkpoint, every_s=how.every_s, progress=progress,
+        frozen=how.frozen, patience=how.patience, checkpoint=how.checkpoint, every_s=how.every_s, progress=progress, watch=watch,
     )  # fmt: skip
     return done, network

@@ -63,8 +63,8 @@ def test_loihi1_is_refused(name: str) -> None:
 
 def test_a_network_for_loihi1_is_refused() -> None:
     text = (
-        "population 'h1': program 'spikegrad.hidden' is not in loihi1, which runs lif, cuba_lif, if, li, cuba_li (davies2018); "
-        "use one of these, or a chip such as generic45"
+        "projection 'in->h1': route multiplies by the payload, no source states a graded payload for loihi1; route the weight alone, "
+        "or choose a chip that has all this needs (atlas, generic45)"
     )
     with fails(ne.UnsupportedError, text):
         ne.compile(network(SMALL, f=4), ne.load_chip("loihi1"), align=False)

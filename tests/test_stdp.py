@@ -310,6 +310,21 @@ def test_flags_and_accumulators_outlive_a_presentation_and_evaluation_leaves_the
     assert len(done.spikes) > 50
 
 
+def test_evaluation_starts_every_presentation_afresh_on_every_engine() -> None:
+    """Accumulators that outlive a presentation while learning do not in evaluation: any number of threads, the same spikes."""
+    memory = learned("wta").memory
+    assert any(memory.registers["out.v_prop"])
+    reference = ne.run(image("wta"), inputs(), engine="python", seed=SEED, start=memory)
+    assert len(reference.spikes) > 20
+    for engine, workers in (("event", 1), ("cpu", 1), ("cpu", 3)):
+        run = ne.run(image("wta"), inputs(), engine=engine, workers=workers, seed=SEED, start=memory)
+        assert reference.differs(run) is None, (engine, workers)
+        assert run.memory.digest == memory.digest
+    events = ne.stimulus(inputs(), {"in": N_IN})
+    last = ne.run(image("wta"), events.slice(PRESENTATIONS - 1, PRESENTATIONS), seed=SEED, start=memory)
+    assert np.array_equal(last.raster("out")[0], reference.raster("out")[-1])
+
+
 def test_a_weight_at_even_odds_settles_where_rise_and_fall_balance() -> None:
     """w* = ln(ratio) / beta_plus = ln 8 / 3 = 0.693 (equation 3.4 balanced)."""
     params = wired("wta", alpha=0.04).projection("p").params

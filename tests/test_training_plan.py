@@ -49,11 +49,35 @@ def test_the_command_trains_and_writes(
     printed = json.loads(capsys.readouterr().out)
     accuracy = printed["epochs"][0]["test_accuracy"]
     assert accuracy > 0.6
+    assert printed["warnings"] == []
     assert ne.load_image(image).digest == printed["image"]
     assert history.read_text().splitlines()[0].startswith("epoch,train_accuracy,test_accuracy")
     assert shell("train", str(toml(tmp_path / "p.toml")), "--epochs", "3") == 2
     text = f"neuroemu: {tmp_path / 'p.toml'}: option --epochs is for NIR files; say it in the TOML file"
     assert capsys.readouterr().err.strip() == text
+
+
+def test_the_command_warns_of_what_learns_no_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thresholds of 2^20 are out of reach of 16 bits of weight."""
+    monkeypatch.setattr(sys, "argv", [])
+    data = np.load(Path(ne.__file__).parent / "data" / "digits.npz")
+    few = {
+        "x_train": data["images"][:6],
+        "y_train": data["labels"][:6],
+        "x_test": data["images"][:9],
+        "y_test": data["labels"][:9],
+    }
+    np.savez(tmp_path / "few.npz", **few)
+    path = tmp_path / "p.toml"
+    path.write_text(
+        f"layers = [4, 9]\n[data]\nname = '{tmp_path / 'few.npz'}'\nencoder = 'ttfs'\nticks = 1\n"
+        "[rule]\nname = 'spikegrad'\noptions = { f = 20 }\n[training]\nengine = 'python'\n"
+    )
+    assert shell("train", str(path)) == 0
+    out = capsys.readouterr().out
+    assert "warning: population 'hidden1': 4 of 4 neurons sent no spike in 6 presentations (warned of above 0%)" in out
 
 
 def test_a_nir_file_is_trained_by_options(

@@ -43,16 +43,6 @@ def image(n_in: int, n_hidden: int, **options: object) -> ne.Image:
     return ne.compile(ne.wire(plain, "sfdfa", **options), ne.load_chip("atlas"), align=False)
 
 
-def angle(built: ne.Image, memory: ne.Memory, n_hidden: int) -> float:
-    """Degrees between feedback and output weights."""
-    part = next(p for p in built.projections if p.name == "feedback->hidden").parts[0]
-    back = np.zeros((10, n_hidden))
-    back[part.pre, part.post] = memory.weights.get("feedback->hidden", part.weight)
-    forward = memory.weights["w2"].reshape(n_hidden, 10).T.astype(float)
-    cosine = (back * forward).sum() / np.linalg.norm(back) / np.linalg.norm(forward)
-    return float(np.degrees(np.arccos(cosine)))
-
-
 def digits(path: str, mode: str, seed: int, n_hidden: int, epochs: int) -> dict[str, object]:
     """One training."""
     with np.load(path) as data:
@@ -68,7 +58,8 @@ def digits(path: str, mode: str, seed: int, n_hidden: int, epochs: int) -> dict[
             f"{mode} seed {seed} epoch {epoch.epoch}: train {epoch.train_accuracy:.4f} test {epoch.test_accuracy:.4f}"
         )
     last = done.history[-1]
-    return {"mode": mode, "seed": seed, "last": last.test_accuracy, "angle": angle(built, done.memory, n_hidden)}
+    angle = ne.angle(built, done.memory, feedback="feedback->hidden", forward="w2")
+    return {"mode": mode, "seed": seed, "last": last.test_accuracy, "angle": angle}
 
 
 def speed(n_hidden: int, n: int) -> dict[str, object]:

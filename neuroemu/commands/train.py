@@ -17,11 +17,12 @@ from neuroemu.engines import ENGINES
 from neuroemu.errors import NetworkError
 from neuroemu.learned import learned
 from neuroemu.nir import write_nir
-from neuroemu.report import FJ, amount
+from neuroemu.report_units import FJ, amount
 from neuroemu.samples import ENCODERS
 from neuroemu.screen import Screen
 from neuroemu.training import Training
 from neuroemu.training_plan import Plan, follow, load_plan, plan_of
+from neuroemu.watch import Watch
 
 
 @click.command("train")
@@ -50,9 +51,10 @@ def train_(plan: str, as_json: bool, **options: Any) -> None:
     """Train on the emulated chip: PLAN is a TOML file (docs/training.md), or a NIR file with --rule and --data."""
     screen = Screen(as_json)
     wanted = _from_nir(plan, options) if plan.endswith(".nir") else _from_toml(plan)
+    watch = Watch()
     try:
         with screen.warnings(), screen.progress() as progress:
-            done, network = follow(wanted, progress, plan)
+            done, network = follow(wanted, progress, plan, watch)
     except KeyboardInterrupt:
         if wanted.training.checkpoint and Path(wanted.training.checkpoint).is_file():
             kept = f"{wanted.training.checkpoint} holds what is done; the same command goes on from there"
@@ -65,7 +67,8 @@ def train_(plan: str, as_json: bool, **options: Any) -> None:
     if wanted.write.network:
         write_nir(learned(network, done.image), wanted.write.network)
     result = {"epochs": [asdict(epoch) for epoch in done.history], "stopped_early": done.stopped_early}
-    screen.result(result | {"image": done.image.digest}, *_text(done))
+    found = {"image": done.image.digest, "warnings": [finding.as_dict() for finding in watch.findings]}
+    screen.result(result | found, *_text(done), *(f"warning: {finding}" for finding in watch.findings))
 
 
 def _from_toml(path: str) -> Plan:

@@ -16,7 +16,7 @@ from neuroemu.engines.job import Job, Outcome, Progress, silent
 from neuroemu.errors import RunError, StimulusError
 from neuroemu.image import Image
 from neuroemu.isa import MAX_BATCH, MAX_TICKS
-from neuroemu.memory import Memory, check_memory, remembered
+from neuroemu.memory import Memory, check_memory, remembered, unchanged
 from neuroemu.packets import header_of, recorder
 from neuroemu.recording import Header
 from neuroemu.run import Layer, Run
@@ -155,6 +155,7 @@ def check_payload(image: Image, name: str, payload: np.ndarray[tuple[int], np.dt
 
 def _as_run(job: Job, engine: str, outcome: Outcome, wall_s: float) -> Run:
     image, commits = job.image, len(job.batches()) if job.plastic else 0
+    memory = remembered(image, outcome.weights, outcome.state, job.start.commits + commits)
     return Run(
         image_digest=image.digest,
         stimulus_digest=job.stimulus.digest,
@@ -178,7 +179,7 @@ def _as_run(job: Job, engine: str, outcome: Outcome, wall_s: float) -> Run:
         readout=outcome.readout,
         state=outcome.state,
         weights=outcome.weights,
-        memory=remembered(image, outcome.weights, outcome.state, job.start.commits + commits),
+        memory=memory if job.plastic else unchanged(image, memory, job.start),
         timing=outcome.timing,
         wall_s=round(wall_s - outcome.compile_s, 6),
         compile_s=round(outcome.compile_s, 6),

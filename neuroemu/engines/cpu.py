@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from neuroemu.engines.job import Job, Outcome, restless
 from neuroemu.engines.kernel import generate
 from neuroemu.engines.learned import LearningTicks, learned
-from neuroemu.engines.plan import LOCAL_KINDS, Plan, PopulationPlan, ProjectionPlan, dtype_of, named
+from neuroemu.engines.plan import Plan, PopulationPlan, ProjectionPlan, dtype_of, named
 from neuroemu.engines.record import until
 from neuroemu.files import write_whole
 from neuroemu.image import Image
@@ -39,7 +39,6 @@ RECORD = 1 << 20
 """Packets a worker records before it hands them over."""
 CHUNKS = 16
 """Calls a worker's presentations are spread over, for progress and interrupts."""
-SHARED_KINDS = ("weight", "keep", "pre_keep", "sum")
 
 
 def run(job: Job) -> Outcome:
@@ -159,7 +158,7 @@ class _Batch:
         values[f"{tag}_values"] = given if given is not None else np.zeros((0, 0), np.int64)
         values |= {named(tag, name): value for name, value in population.params.items()}
         for register in plan.owner.program.registers.values():
-            if register.kind in SHARED_KINDS:
+            if register.kind not in self.plan.local_kinds:
                 dtype = dtype_of(plan.owner.proof.widths[register.name].bits)
                 held = start_of(self.image, self.job.start, population.name, register.name)
                 values[named(tag, register.name)] = (
@@ -186,7 +185,7 @@ class _Batch:
             return
         values |= {named(tag, name): value for name, value in plan.projection.params.items()}
         for register in plan.owner.program.registers.values():
-            if register.kind in SHARED_KINDS and register.name != plan.weight:
+            if register.kind not in self.plan.local_kinds and register.name != plan.weight:
                 dtype = dtype_of(plan.owner.proof.widths[register.name].bits)
                 held = start_of(self.image, self.job.start, plan.projection.name, register.name)
                 if held is None:
@@ -242,7 +241,7 @@ class _Batch:
     def given_back(
         self, values: Arrays, name: str, register: Register, shape: tuple[int, ...], bits: int, number: int
     ) -> None:
-        if register.kind in LOCAL_KINDS:
+        if register.kind in self.plan.local_kinds:
             values[f"out_{name}"] = np.full(shape, register.init, dtype_of(bits))
         elif register.kind == "sum" and number > 0:
             values[name] = np.zeros(shape, np.int64)
@@ -403,7 +402,7 @@ class _Batch:
         weights: dict[str, Ints] = {}
 
         def array(name: str, register: Register) -> Ints:
-            found = last[f"out_{name}"] if register.kind in LOCAL_KINDS else self.shared[name]
+            found = last[f"out_{name}"] if register.kind in self.plan.local_kinds else self.shared[name]
             return np.asarray(found, np.int64)
 
         for plan in self.plan.populations:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Protocol
 
-from neuroemu.engines.plan import LOCAL_KINDS, Owner, Plan, PopulationPlan, ProjectionPlan, named
+from neuroemu.engines.plan import Owner, Plan, PopulationPlan, ProjectionPlan, named
 from neuroemu.isa import Bits
 from neuroemu.language import Argument
 from neuroemu.program import hook_lines
@@ -249,5 +249,5 @@ def _local_names(plan: Plan) -> frozenset[str]:
         named(tag, register.name)
         for tag, owner in plan.owners.items()
         for register in owner.program.registers.values()
-        if register.kind in LOCAL_KINDS
+        if register.kind in plan.local_kinds
     )

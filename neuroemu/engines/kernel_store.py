@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from neuroemu.engines.kernel_function import Function
 from neuroemu.engines.kernel_soma import scratch
-from neuroemu.engines.plan import LOCAL_KINDS, PopulationPlan, dtype_of, named
+from neuroemu.engines.plan import PopulationPlan, dtype_of, named
 
 PITCH = 64
 """Elements the arrays of a population are apart by a multiple of: whole SIMD registers of any dtype."""
@@ -35,7 +35,7 @@ def local_registers(kernel: Function) -> list[Local]:
     sizes = {plan.tag: plan.population.n for plan in kernel.plan.populations}
     for tag, owner in kernel.plan.owners.items():
         for register in owner.program.registers.values():
-            if register.kind in LOCAL_KINDS:
+            if register.kind in kernel.plan.local_kinds:
                 shape = projections[tag].shape(register.level) if tag in projections else (sizes[tag],)
                 turned = tag in projections and register.name in projections[tag].turned
                 dtype = dtype_of(owner.proof.widths[register.name].bits)

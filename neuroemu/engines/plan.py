@@ -23,8 +23,6 @@ from neuroemu.program import distances
 
 DENSE_SHARE = 0.3
 """Share of all pairs from which on a matrix is faster than lists."""
-LOCAL_KINDS = ("state", "pre", "post_state")
-"""Registers that start afresh with every presentation: a worker allocates its own."""
 
 
 def dtype_of(bits: int) -> str:
@@ -292,6 +290,11 @@ class Plan:
         width = self.image.chip.bits("port", "port")
         assert width is not None
         return width
+
+    @property
+    def local_kinds(self) -> tuple[str, ...]:
+        """Registers that start afresh with every presentation: a worker allocates its own. Evaluation keeps nothing."""
+        return ("state", "pre", "post_state") if self.job.plastic else ("state", "keep", "pre", "post_state")
 
     @cached_property
     def weight_bits(self) -> dict[str, int]:
