@@ -29,7 +29,7 @@ class Epoch:
     energy_fj: int
     """Priced energy of a presentation, learning included, rounded down."""
     learning_fj: int
-    """What of it rule operations, weight memory and weight updates take."""
+    """What of it is for learning, as in Report.by_part."""
     wall_s: float
 
 
