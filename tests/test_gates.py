@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +82,7 @@ import json, sys
 from pathlib import Path
 log = Path({log!r})
 log.open("a").write(" ".join(sys.argv[1:]) + chr(10))
-sum(i * i for i in range(3_000_000))
+sum(i * i for i in range(1_000_000))
 if Path({broken!r}).exists():
     sys.exit(3)
 seed = int(sys.argv[sys.argv.index("--seeds") + 1])
@@ -110,6 +112,8 @@ def test_a_cut_gate_goes_on_where_it_was(fake: Any, tmp_path: Path) -> None:
     command = f"python tools/{fake[0].tool} --some x --more y --seeds 1"
     with fails(SystemExit, f"gates: `{command}` failed with status 3; nothing of one was written"):
         gates.go(fake[0], work)
+    (spent,) = work.glob("one-a-1-*.cpu")
+    before = float(spent.read_text())
     (tmp_path / "broken").unlink()
     entry = gates.go(fake[0], work)
     ran = [line.split(" --json --checkpoint ") for line in log.read_text().splitlines()]
@@ -117,7 +121,44 @@ def test_a_cut_gate_goes_on_where_it_was(fake: Any, tmp_path: Path) -> None:
     assert ran[1][1] == ran[2][1] != ran[0][1]
     assert entry["commands"] == {"a": f"python tools/{fake[0].tool} --some x --more y --seeds 0 1"}
     assert entry["rows"]["a"][0] == first
-    assert entry["rows"]["a"][1]["cpu_s"] > 1.5 * first["cpu_s"] > 0
+    assert entry["rows"]["a"][1]["cpu_s"] > before > 0
+
+
+CUT = """
+import json, sys, time
+from pathlib import Path
+Path({started!r}).touch()
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    Path({saved!r}).touch()
+    raise
+"""
+DRIVER = """
+import sys
+from pathlib import Path
+import gates
+gates.GATES = (gates.Gate("one", "a fake", {tool!r}, "", (0,), (), {{"a": ""}}),)
+gates.main(["one"], Path({docs!r}), Path({work!r}))
+"""
+
+
+def test_a_gate_that_is_ended_lets_its_training_write_a_checkpoint(tmp_path: Path) -> None:
+    started, saved, script, work = (tmp_path / name for name in ("started", "saved", "cut.py", "work"))
+    script.write_text(CUT.format(started=str(started), saved=str(saved)))
+    tool = os.path.relpath(script, ROOT / "tools")
+    driver = DRIVER.format(tool=tool, docs=str(tmp_path), work=str(work))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tools")])}
+    with subprocess.Popen([sys.executable, "-c", driver], stderr=subprocess.PIPE, env=environment) as process:
+        deadline = time.monotonic() + 60
+        while not started.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.terminate()
+        process.communicate()
+    assert process.returncode == 143
+    assert saved.exists()
+    assert [path.suffix for path in work.iterdir()] == [".cpu"]
+    assert not (tmp_path / "gates.json").exists()
 
 
 def test_another_program_text_starts_anew(fake: Any, tmp_path: Path) -> None:

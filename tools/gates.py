@@ -249,21 +249,33 @@ def repeat(gate: Gate, variant: str, seed: int, work: Path = WORK) -> Row:
         return dict(json.loads(done.read_text()))
     command = [sys.executable, *words, "--json"]
     command += ["--checkpoint", str(work / f"{stem}.npz")] if gate.checkpoint else []
-    environment = os.environ | dict.fromkeys(THREADS, "1") | {"PYTHONPATH": str(ROOT)}
     begun, before = _children_s(), float(spent.read_text()) if spent.exists() else 0.0
     try:
-        ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=ROOT, env=environment)
+        status, said = _call(command)
     finally:
         used = before + _children_s() - begun
-        write_whole(spent, f"{used:.1f}".encode())
-    if ended.returncode:
-        sys.exit(
-            f"gates: `python {' '.join(words)}` failed with status {ended.returncode}; nothing of {gate.name} was written"
-        )
-    (row,) = json.loads(ended.stdout)["runs"]
-    row |= {"cpu_s": round(used, 1)}
+        write_whole(spent, f"{used:.2f}".encode())
+    if status:
+        sys.exit(f"gates: `python {' '.join(words)}` failed with status {status}; nothing of {gate.name} was written")
+    (row,) = json.loads(said)["runs"]
+    row |= {"cpu_s": round(used, 2)}
     write_whole(done, json.dumps(row).encode())
     return dict(row)
+
+
+def _call(command: list[str]) -> tuple[int, str]:
+    """Status and standard output. An interrupt is passed on, and waited for: a training then writes its checkpoint."""
+    environment = os.environ | dict.fromkeys(THREADS, "1") | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment, start_new_session=True
+    ) as process:
+        try:
+            said, _ = process.communicate()
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+    return process.returncode, said
 
 
 def _children_s() -> float:

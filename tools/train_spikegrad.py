@@ -95,4 +95,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (KeyboardInterrupt, ne.NeuroemuError) as error:
+        sys.exit(f"train_spikegrad: {error or 'interrupted'}")
