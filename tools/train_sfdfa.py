@@ -71,7 +71,7 @@ def train(options: argparse.Namespace, mode: str, seed: int) -> dict[str, object
         "mode": mode,
         "seed": seed,
         "accuracy": last.test_accuracy,
-        "train": last.train_accuracy,
+        "train": round(last.train_accuracy, 4),
         "angle": round(angle(built, done.memory, options.hidden), 2),
         "spikes": round(last.spikes, 1),
         "wall_s": round(sum(epoch.wall_s for epoch in done.history), 1),
@@ -92,6 +92,12 @@ def speed(n_hidden: int, n: int) -> dict[str, object]:
     ne.train(built, values, labels, **how)
     wall, own = time.perf_counter() - wall, time.thread_time() - own
     return {"samples_per_s": round(n / wall), "samples_per_cpu_s": round(n / own)}
+
+
+def said(row: dict[str, object]) -> str:
+    """A row as a line: digests by their beginning, no lists."""
+    short = {key: value[:12] if isinstance(value, str) else value for key, value in row.items()}
+    return ", ".join(f"{key} {value}" for key, value in short.items() if not isinstance(value, list))
 
 
 def arguments() -> argparse.Namespace:
@@ -130,8 +136,7 @@ def main() -> None:
     for mode in ["sfdfa", "dfa"] if options.mode == "both" else [options.mode]:
         for seed in options.seeds:
             rows.append(train(options, mode, seed))
-            said = ", ".join(f"{key} {value}" for key, value in rows[-1].items() if key != "by_epoch")
-            print(said, file=out, flush=True)
+            print(said(rows[-1]), file=out, flush=True)
         mean = statistics.mean(row["accuracy"] for row in rows[-len(options.seeds) :])
         print(f"{mode}: mean accuracy {mean:.4f}", file=out, flush=True)
     if options.json:

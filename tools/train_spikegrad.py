@@ -55,7 +55,7 @@ def train(options: argparse.Namespace, seed: int) -> dict[str, object]:
         "seed": seed,
         "accuracy": last.test_accuracy,
         "best": max(epoch.test_accuracy or 0.0 for epoch in done.history),
-        "train": last.train_accuracy,
+        "train": round(last.train_accuracy, 4),
         "samples_per_s": round(len(learn) * len(done.history) / sum(epoch.wall_s for epoch in done.history)),
         "wall_s": round(time.perf_counter() - begun, 1),
         "energy_nj": round(last.energy_fj / 1e6, 1),
@@ -64,6 +64,12 @@ def train(options: argparse.Namespace, seed: int) -> dict[str, object]:
         "memory": done.memory.digest,
         "by_epoch": [epoch.test_accuracy for epoch in done.history],
     }
+
+
+def said(row: dict[str, object]) -> str:
+    """A row as a line: digests by their beginning, no lists."""
+    short = {key: value[:12] if isinstance(value, str) else value for key, value in row.items()}
+    return ", ".join(f"{key} {value}" for key, value in short.items() if not isinstance(value, list))
 
 
 def main() -> None:
@@ -87,7 +93,7 @@ def main() -> None:
     rows, out = [], sys.stderr if options.json else sys.stdout
     for seed in options.seeds:
         rows.append(train(options, seed))
-        print(", ".join(f"{key} {value}" for key, value in rows[-1].items() if key != "by_epoch"), file=out, flush=True)
+        print(said(rows[-1]), file=out, flush=True)
     mean = statistics.mean(row["accuracy"] for row in rows)
     print(f"mean accuracy {100 * mean:.2f} % over {len(rows)} seeds", file=out)
     if options.json:
