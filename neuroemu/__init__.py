@@ -50,6 +50,7 @@ from neuroemu.network import (
     Population,
     Projection,
     Sparse,
+    View,
 )
 from neuroemu.nir import read_nir, write_nir
 from neuroemu.program import load_program
@@ -60,7 +61,8 @@ from neuroemu.report import Report, report
 from neuroemu.run import Counts, Run, Spikes, load_run, stored_accuracy
 from neuroemu.session import Session
 from neuroemu.stimulus import Stimulus, stimulus
-from neuroemu.train import Epoch, Training, evaluate, train
+from neuroemu.train import evaluate, train
+from neuroemu.training import Epoch, Training
 from neuroemu.vote import label_neurons, vote
 from neuroemu.wiring import wire
 
@@ -105,6 +107,7 @@ __all__ = [
     "RunError",
     "Session",
     "Sparse",
+    "View",
     "Spikes",
     "Stimulus",
     "Training",

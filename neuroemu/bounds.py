@@ -35,6 +35,7 @@ def port_bound(
 
 def _magnitudes(projection: ImageProjection, n: int, bits: int | None) -> NDArray[np.object_]:
     sums: Ints = np.zeros(n, np.int64)
+    bits = bits if projection.view is None else projection.view[2]
     for part in projection.parts:
         largest: Ints = np.abs(part.weight.astype(np.int64))
         np.add.at(sums, part.post, largest if bits is None else 1 << (bits - 1))

@@ -233,6 +233,18 @@ class _Compiler:
             params=params,
             widths=widths,
             parts=self.parts(integer, ids, extra, plastic=program is not None),
+            view=self.view(source),
+        )
+
+    def view(self, source: Projection) -> tuple[int, int, int] | None:
+        """The datapath's view of the weights; both ends of a mirrored projection have the same."""
+        view = source.view
+        if source.mirror is not None and view != self.network.projection(source.mirror).view:
+            raise NetworkError(
+                f"projection '{source.label}' mirrors '{source.mirror}' and has another view of the weights; give both the same"
+            )
+        return (
+            None if view is None else (view.shift, 1 << view.shift >> 1 if view.rounding == "nearest" else 0, view.bits)
         )
 
     def routes(self, name: str, source: Projection, routes: Mapping[str, tuple[tuple[str, str], ...]]) -> None:

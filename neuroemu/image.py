@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 from neuroemu.chip import Chip, parse_chip
 from neuroemu.errors import FileError, NeuroemuError
 from neuroemu.files import load_arrays, write_whole
+from neuroemu.frozen import without_learning
 from neuroemu.isa import Bits
 from neuroemu.language import Program
-from neuroemu.network import Ints, Modulator, Phase
+from neuroemu.network import Ints, Modulator
+from neuroemu.network import Phase as Phase
 from neuroemu.program import parse_program, specialize
 from neuroemu.quantize import Loss
 from neuroemu.shelf import unknown
@@ -65,6 +67,8 @@ class ImagePopulation:
     slices: tuple[Slice, ...]
     compete: dict[str, str]
     groups: Ints | None
+    frozen: bool = False
+    """Whether its Weight registers stay as they are."""
 
     @property
     def n(self) -> int:
@@ -142,6 +146,10 @@ class ImageProjection:
     params: Params
     widths: dict[str, Bits]
     parts: tuple[Part, ...]
+    view: tuple[int, int, int] | None = None
+    """Shift, half and bits of machine.viewed, where the datapath takes a view of the weights."""
+    frozen: bool = False
+    """Whether its rule leaves it as it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,19 +202,20 @@ class Image:
         raise unknown("population", name, [population.name for population in self.populations])
 
     def program_of(self, owner: ImagePopulation | ImageProjection) -> Program | None:
-        """The owner's program with its switches folded."""
+        """The owner's program with its switches folded; of a frozen owner, what is left of it without learning."""
         if owner.program is None:
             return None
         switches = owner.switches if isinstance(owner, ImagePopulation) else {}
-        key = (owner.program, tuple(sorted(switches.items())))
+        key = (owner.program, tuple(sorted(switches.items())), owner.frozen)
         if key not in self._parsed:
             path, source = self.programs[owner.program]
             name = Path(owner.program).name.replace(".py.", ".").removesuffix(".py")
-            self._parsed[key] = specialize(parse_program(source, path, name), switches)
+            program = specialize(parse_program(source, path, name), switches)
+            self._parsed[key] = without_learning(program) if owner.frozen else program
         return self._parsed[key]
 
     @cached_property
-    def _parsed(self) -> dict[tuple[str, tuple[tuple[str, int], ...]], Program]:
+    def _parsed(self) -> dict[tuple[str, tuple[tuple[str, int], ...], bool], Program]:
         return {}
 
     @cached_property
@@ -337,6 +346,7 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             "slices": [[s.core, s.low, s.high, s.slot] for s in population.slices],
             "compete": population.compete,
             "groups": population.groups is not None,
+            **({"frozen": True} if population.frozen else {}),
         }
         if population.groups is not None:
             arrays[f"population{number}.groups"] = population.groups
@@ -358,6 +368,8 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
                 "params": params(f"projection{number}.param", projection.params),
                 "widths": {name: list(bits) for name, bits in projection.widths.items()},
                 "delays": [part.delay for part in projection.parts],
+                **({"view": list(projection.view)} if projection.view else {}),
+                **({"frozen": True} if projection.frozen else {}),
             }
         )
     for name in ("axon_core", "axon_index", "axon_population", "axon_neuron"):
@@ -408,6 +420,7 @@ def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
             slices=tuple(Slice(*values) for values in entry["slices"]),
             compete=entry["compete"],
             groups=arrays[f"population{number}.groups"] if entry["groups"] else None,
+            frozen=entry.get("frozen", False),
         )
         for number, entry in enumerate(header["populations"])
     )
@@ -431,6 +444,8 @@ def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
                 )
                 for place, delay in enumerate(entry["delays"])
             ),
+            view=tuple(entry["view"]) if "view" in entry else None,
+            frozen=entry.get("frozen", False),
         )
         for number, entry in enumerate(header["projections"])
     )

@@ -27,6 +27,14 @@ def dendrite(total: int, shift: int, width: tuple[int, int]) -> int:
     return fit(total << shift, width)
 
 
+def viewed(weight: int, shift: int, half: int, bits: int) -> int:
+    """What the datapath takes of a stored weight: (weight + half) / 2^shift towards minus infinity, saturated to ``bits``.
+
+    ``half`` is 2^(shift - 1) to round to nearest, 0 to round down.
+    """
+    return fit((weight + half) >> shift, (bits, 0))
+
+
 def winner(flags: Sequence[int], scores: Sequence[int], groups: Sequence[int], low: int, high: int, group: int) -> int:
     """The winner unit: the flagged neuron of the group with the largest score, the lowest id among equals; -1 if none is flagged.
 

@@ -185,6 +185,18 @@ class Sparse:
     shared: ArrayLike | None = None
 
 
+@dataclass(frozen=True)
+class View:
+    """What the datapath takes of a stored weight w: w / 2^shift, rounded to ``nearest`` (ties up) or ``floor``, saturated to ``bits``.
+
+    The stored, wider weight is the master that a rule changes; small updates add up in it.
+    """
+
+    shift: int
+    bits: int
+    rounding: Literal["nearest", "floor"] = "nearest"
+
+
 @dataclass(frozen=True, eq=False)
 class Projection:
     """Synapses from population ``pre`` to population ``post``.
@@ -192,7 +204,8 @@ class Projection:
     ``weight`` is an array of shape (n_pre, n_post) or a Sparse; ``delay`` ticks on top of the one every hop takes, one for
     all or an array like ``weight``. ``routes`` says per channel which ports a packet feeds, and whether its payload counts;
     by default spikes (or the host's input) feed port ``drive`` with the weight. ``rule`` names a rule program, ``params``
-    its parameters. A ``mirror`` names the projection whose synapses these are, seen from the other end.
+    its parameters. A ``mirror`` names the projection whose synapses these are, seen from the other end. With a ``view`` the ports get
+    a rounded view of the weights instead of the weights.
     """
 
     pre: str
@@ -204,6 +217,7 @@ class Projection:
     rule: str | None = None
     params: Mapping[str, ArrayLike] = field(default_factory=dict)
     mirror: str | None = None
+    view: View | None = None
 
     @property
     def label(self) -> str:
@@ -213,11 +227,16 @@ class Projection:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of a presentation: its number, as hooks read it, its length, and whether it is for learning."""
+    """A stretch of a presentation: its number, as hooks read it, its length, and whether it is for learning.
+
+    ``until_quiet`` ends it with its first quiet tick instead, one that delivered nothing, sent nothing and left nothing waiting; a run in
+    which ``ticks`` of them do not suffice fails.
+    """
 
     number: int
     ticks: int
     learning: bool = False
+    until_quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -414,6 +433,7 @@ def _validate(network: Network) -> None:
                 f"projection '{projection.label}' ends at host input '{target.name}'; the host takes no synapses"
             )
         _validate_routes(projection, source)
+        _validate_view(projection, target)
     for name in network.outputs:
         if isinstance(network.population(name).neuron, HostInput):
             raise NetworkError(f"output '{name}' is a host input; read out a population on the chip")
@@ -447,6 +467,22 @@ def _validate_routes(projection: Projection, source: Population) -> None:
                     f"projection '{projection.label}': route entry {entry!r} of channel '{channel}' is not understood; "
                     "write (port, 'weight') or (port, 'weight*payload')"
                 )
+
+
+def _validate_view(projection: Projection, target: Population) -> None:
+    view = projection.view
+    if view is None:
+        return
+    if not (1 <= view.shift <= 31 and 2 <= view.bits <= 32 and view.rounding in ("nearest", "floor")):
+        raise NetworkError(
+            f"projection '{projection.label}': view has shift {view.shift}, bits {view.bits}, rounding '{view.rounding}'; "
+            "use a shift of 1 to 31, 2 to 32 bits, and nearest or floor"
+        )
+    if not isinstance(target.neuron, Firmware):
+        raise NetworkError(
+            f"projection '{projection.label}': a view is of weights in register units, population '{target.name}' is a float model; "
+            "give it a Firmware neuron"
+        )
 
 
 def _unique(what: str, names: Iterable[str]) -> None:

@@ -150,6 +150,8 @@ def write_nir(network: Network, path: str | os.PathLike[str]) -> None:
         _write_projection(network, projection, nodes, edges)
     for name in network.outputs:
         label = "output" if len(network.outputs) == 1 else f"output_{name}"
+        while label in nodes:  # a population of that name
+            label += "_"
         nodes[label] = nir.Output({"output": np.array(network.population(name).shape)})
         edges.append((name, label))
     metadata = {METADATA: asdict(network.conventions)}

@@ -52,6 +52,8 @@ class Loss:
     threshold: float = 0.0
     decay: float = 0.0
     bias: float = 0.0
+    unit: int = 1
+    """What a stored weight of 1 adds to v, in register units."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -321,6 +323,7 @@ class _Quantizer:
             decay=max(difference("decay_v", model.decay_v, DECAY_ONE), difference("decay_u", model.decay_u, DECAY_ONE)),
             bias=max(difference("bias", model.bias, scale), difference("bias_u", model.bias_u, scale))
             / (largest or 1.0),
+            unit=unit,
         )
 
 

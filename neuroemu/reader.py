@@ -18,7 +18,7 @@ from neuroemu.language import REGISTER_KINDS, Argument, Function, Program, Regis
 _FIXED = {"param": "a parameter", "switch": "a switch", "table": "a table", "width": "a width", "key": "a key"}
 """Arguments that a hook cannot give another value: kernels have them as constants, arrays, tuples."""
 _LEVEL_OF_KIND = {"pre": "axon", "pre_keep": "axon", "post_state": "post"}
-HOST_FUNCTIONS = ("wire",)
+HOST_FUNCTIONS = ("wire", "as_float")
 
 
 def read_programs(source: str, path: str, name: str) -> dict[str, Program]:

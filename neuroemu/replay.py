@@ -53,5 +53,5 @@ def replay(
     events = stimulus_of(source, image)
     learning: dict[str, Any] = {"seed": header.seed, "plastic": header.plastic, "commit_every": header.commit_every}
     again = run(image, events, engine=engine, workers=workers, progress=progress, **learning)
-    stated = header_of(image, events, ticks=again.ticks, **learning)
+    stated = header_of(image, events, ticks=header.ticks if again.lengths is not None else again.ticks, **learning)
     return Replay(again, compare(source, RunPackets(stated, image, events, again.spikes)))

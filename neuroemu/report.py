@@ -19,7 +19,7 @@ from rich.table import Table
 from neuroemu.chip import Chip, parse_chip
 from neuroemu.datasheet import BASES, EVENTS, Figure
 from neuroemu.report_time import lines
-from neuroemu.run import Run
+from neuroemu.run import Counts, Run
 from neuroemu.timing import Timing
 
 FJ = {"fJ": 1, "pJ": 10**3, "nJ": 10**6, "uJ": 10**9, "mJ": 10**12}
@@ -103,7 +103,7 @@ class Report:
     @cached_property
     def by_part(self) -> dict[str, int]:
         """Energy of inference and of learning, in femtojoules. Learning is what the rule unit and writes to synapse memory take."""
-        learning = sum(row.energy_fj or 0 for row in self.rows if row.unit == "rule" or row.event == "synapse_write")
+        learning = learning_fj(self.rows)
         return {"inference": self.total_fj - learning, "learning": learning}
 
     @property
@@ -248,8 +248,7 @@ def report(run: Run, *, prices: Chip | None = None, accuracy: float | None = Non
     """Price a run with the chip it was compiled for, or openly with another one's ``prices``."""
     own = parse_chip(run.chip_text, run.chip_path)
     chip = prices or own
-    counts = _priced_counts(run)
-    rows = tuple(_row(chip, event, counts[event]) for event in EVENTS if counts[event])
+    rows = price(run.counts, chip)
     bound, missing = _time_bound(run, chip)
     static = chip.sheet.power.static
     return Report(
@@ -270,16 +269,29 @@ def report(run: Run, *, prices: Chip | None = None, accuracy: float | None = Non
         ),
         saturations=run.counts.by_owner("saturation"),
         dropped=run.counts["dropped"],
-        notes=run.notes,
+        notes=(*run.notes, *_patience(run)),
         accuracy=accuracy,
     )
 
 
-def _priced_counts(run: Run) -> Counter[str]:
-    """Counts under the names of EVENTS."""
-    totals: Counter[str] = Counter({key: run.counts[key] for key in run.counts.names})
+def _patience(run: Run) -> tuple[str, ...]:
+    """A note where phases last until quiet."""
+    if run.lengths is None:
+        return ()
+    low, mean, high = run.lengths.min(initial=run.ticks), run.lengths.mean(), run.ticks
+    return (f"phases last until quiet: presentations took {low} to {high} ticks, {mean:.1f} in the mean",)
+
+
+def price(counts: Counts, chip: Chip) -> tuple[Row, ...]:
+    """Every kind of event that happened, priced: nothing but the counts matters, whatever runs they come from."""
+    totals: Counter[str] = Counter({key: counts[key] for key in counts.names})
     totals["send"] = sum(n for key, n in totals.items() if key.startswith("send_"))
-    return totals
+    return tuple(_row(chip, event, totals[event]) for event in EVENTS if totals[event])
+
+
+def learning_fj(rows: Iterable[Row]) -> int:
+    """What of the energy is learning: what the rule unit and writes to synapse memory take."""
+    return sum(row.energy_fj or 0 for row in rows if row.unit == "rule" or row.event == "synapse_write")
 
 
 def _row(chip: Chip, event: str, count: int) -> Row:

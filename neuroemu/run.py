@@ -139,6 +139,8 @@ class Run:
     ``probes[(population, register)]`` has shape (presentations, ticks, neurons), ``readout[population]`` the register ``v`` of
     every output at the end of a presentation, shape (presentations, neurons); ``state`` every register after the last
     presentation, by ``owner.register``; ``weights`` those of every projection in the order of their ids.
+    ``ticks`` is the length of a presentation, of the longest one where phases last until quiet: ``lengths`` has shape (presentations,)
+    then, and a shorter presentation's probes keep their last values to the end.
     ``timing`` is the chip's time, where engine ``event`` or ``timing="twin"`` modelled it.
     """
 
@@ -167,6 +169,7 @@ class Run:
     memory: Memory = field(default_factory=Memory)
     """What the chip remembers after the run: give it to the next one as ``start``, or store it with ``image.with_memory``."""
     timing: Timing | None = None
+    lengths: Ints | None = None
     wall_s: float = 0.0
     compile_s: float = 0.0
     notes: tuple[str, ...] = ()
@@ -236,6 +239,9 @@ class Run:
         packet = self._first_packet(other)
         if packet:
             return packet
+        if not np.array_equal(mine := self._lengths, theirs := other._lengths):
+            k = int(np.flatnonzero(mine != theirs)[0])
+            return f"presentation {k} lasts {mine[k]} ticks against {theirs[k]}"
         for what in ("probes", "readout", "state", "weights"):
             mine, theirs = getattr(self, what), getattr(other, what)
             for key in sorted(mine.keys() & theirs.keys()):
@@ -248,6 +254,10 @@ class Run:
         if different is None and self.timing is not None and other.timing is not None:
             return self.timing.differs(other.timing)
         return different
+
+    @property
+    def _lengths(self) -> Ints:
+        return np.full(self.n, self.ticks) if self.lengths is None else self.lengths
 
     def _first_packet(self, other: Run) -> str | None:
         if self.spikes == other.spikes:
@@ -297,6 +307,8 @@ class Run:
             arrays |= {f"{what}.{key}": array for key, array in getattr(self, what).items()}
         if self.timing is not None:
             arrays["timing.tick_ps"] = self.timing.tick_ps
+        if self.lengths is not None:
+            arrays["ticks.lengths"] = self.lengths
         header["digest"] = _digest(header, self.chip_text, arrays)
         (folder / "run.json").write_text(json.dumps(header, indent=1) + "\n")
         with (folder / "spikes.npz").open("wb") as file:
@@ -358,6 +370,7 @@ def _restore(header: dict[str, Any], chip_text: str, arrays: dict[str, Ints]) ->
         "state": {},
         "weights": {},
         "timing": {},
+        "ticks": {},
     }
     for name, array in arrays.items():
         what, _, key = name.partition(".")
@@ -377,6 +390,7 @@ def _restore(header: dict[str, Any], chip_text: str, arrays: dict[str, Ints]) ->
         weights=groups["weights"],
         memory=_memory(header["memory"], groups),
         timing=Timing.restore(header["timing"], groups["timing"]["tick_ps"]) if header["timing"] else None,
+        lengths=groups["ticks"].get("lengths"),
     )
 
 

@@ -97,8 +97,13 @@ class Session:
 
     @property
     def ticks(self) -> int:
-        """How many ticks the presentation has; 0 if none is running."""
-        return self._job.ticks if self._job else 0
+        """How many ticks the presentation has, at most where a phase lasts until quiet; 0 if none is running."""
+        return self.tick + self.left if self._job else 0
+
+    @property
+    def left(self) -> int:
+        """How many ticks of the presentation may still come; 0 if none is running."""
+        return self._whole.course.left if self._job else 0
 
     @property
     def phase(self) -> int:
@@ -177,8 +182,12 @@ class Session:
 
     # ---- going on
     def step(self, n: int = 1) -> Stop | None:
-        """Run n ticks, fewer if a break is met; returns what stopped it. Raises RunError if there are not that many left."""
-        left = self._running().ticks - self.tick
+        """Run n ticks, fewer if a break is met or a last phase is quiet; returns what stopped it.
+
+        Raises RunError if there are not that many left, or a phase is not quiet within its cap.
+        """
+        self._running()
+        left = self.left
         if not 1 <= n <= left:
             raise RunError(
                 f"{n} ticks asked for, presentation {self._number} has {left} of {self.ticks} left; ask for 1 to {left}"
@@ -187,13 +196,14 @@ class Session:
             )
         for _ in range(n):
             stop = self._tick()
-            if stop is not None:
+            if stop is not None or not self.left:
                 return stop
         return None
 
     def go(self) -> Stop | None:
         """Run to the last tick of the presentation or the next break; returns what stopped it."""
-        return self.step(max(self._running().ticks - self.tick, 1))
+        self._running()
+        return self.step(max(self.left, 1))
 
     def run_until(self, text: str, limit: int | None = None) -> Stop | None:
         """Run until a condition holds after a tick, at most ``limit`` ticks [to the last]; breaks stop it too.
@@ -203,14 +213,14 @@ class Session:
         self._running()
         if limit is not None and limit < 1:
             raise RunError(f"limit is {limit}; run for at least 1 tick")
-        wanted, left = self._condition(text), max(self.ticks - self.tick, 1)
+        wanted, left = self._condition(text), max(self.left, 1)
         try:
             for _ in range(left if limit is None else min(limit, left)):
                 stop = self.step()
                 found = wanted.look(self._sends)
                 if found is not None:
                     return self._stop(wanted.text, found, "tick")
-                if stop is not None:
+                if stop is not None or not self.left:
                     return stop
             return None
         finally:
@@ -245,7 +255,7 @@ class Session:
                     f"population '{name}' is modulated in tick {self.tick} and there are no values for it; load a stimulus with values"
                 )
         tick = self.tick
-        self._whole.tick(self._injected.pop(tick, []))
+        self._whole.tick(self._injected.pop(tick, []), more=bool(self._injected))
         self._sends = list(self._whole.late[-1])
         recorded = [send for send in self._sends if not self.image.populations[send.population].is_host]
         self._columns += columns(self.image, self._begun - 1, tick, recorded)

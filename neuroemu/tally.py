@@ -265,9 +265,12 @@ def rule_operations(image: Image) -> dict[int, dict[str, int]]:
 
 
 def host_sends(
-    image: Image, stimulus: Stimulus, ticks: int, deepest: int
+    image: Image, stimulus: Stimulus, lengths: Ints, deepest: int
 ) -> tuple[dict[tuple[int, str], Ints], dict[tuple[int, str], Ints]]:
-    """What the host sends, and what of it is not delivered by the last tick, in the form of Raw.sends and Raw.unsent."""
+    """What the host sends, and what of it is not delivered by the last tick, in the form of Raw.sends and Raw.unsent.
+
+    ``lengths`` are the ticks of every presentation, shape (n,).
+    """
     sends, unsent = {}, {}
     for number, population in enumerate(image.populations):
         if not population.is_host:
@@ -278,7 +281,8 @@ def host_sends(
         if events is not None:
             sent += np.bincount(events.neuron, minlength=population.n)
             row = np.repeat(np.tile(np.arange(stimulus.rows), stimulus.n), np.diff(events.indptr, axis=1).ravel())
+            last = np.repeat(lengths, events.indptr[:, -1] - events.indptr[:, 0]) - 1
             for back in range(deepest + 1):
-                late[back] = np.bincount(events.neuron[row == ticks - 1 - back], minlength=population.n)
+                late[back] = np.bincount(events.neuron[row == last - back], minlength=population.n)
         sends[number, "input"], unsent[number, "input"] = sent, late
     return sends, unsent

@@ -6,282 +6,320 @@ killed and resumed ends with the same bits.
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from neuroemu import checkpoint as checkpoints
 from neuroemu.draws import permutation
 from neuroemu.engines import run
 from neuroemu.engines.job import Progress, silent
-from neuroemu.errors import FileError, RunError
-from neuroemu.files import load_arrays, write_whole
+from neuroemu.errors import RunError
 from neuroemu.image import Image
 from neuroemu.memory import Memory, with_memory
 from neuroemu.network import Ints
-from neuroemu.report import report
+from neuroemu.report import FJ, amount, learning_fj, price
 from neuroemu.run import Counts, Run
+from neuroemu.samples import (
+    VOTE,
+    Encode,
+    Encoder,
+    Plain,
+    Readout,
+    Samples,
+    answers,
+    encoder,
+    output_of,
+    plain,
+    readout_of,
+    sent,
+    told,
+)
+from neuroemu.schedule import Schedule, at_epoch, check_schedule, digest, freeze, learns
 from neuroemu.stimulus import Stimulus
+from neuroemu.training import Epoch, State, Training, patience_is_over
+from neuroemu.vote import label_neurons, vote
 
-Encode = Callable[[Ints, int], Stimulus]
-"""Values of presentations, shape (n, features), and the number of the first one: their input."""
 AT_ONCE = 256
 """Presentations encoded and run at a time."""
-FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One epoch: accuracies in 0..1 (test: None without test data), spikes and joules a presentation, seconds of wall time."""
-
-    epoch: int
-    train_accuracy: float
-    test_accuracy: float | None
-    spikes: float
-    energy_fj: int
-    """Priced energy of a presentation, learning included, rounded down."""
-    learning_fj: int
-    """What of it rule operations, weight memory and weight updates take."""
-    wall_s: float
-
-
-@dataclass(frozen=True, eq=False)
-class Training:
-    """A trained image, what the chip remembers, and one Epoch for every epoch."""
-
-    image: Image
-    memory: Memory
-    history: tuple[Epoch, ...]
-
-    def save_history(self, path: str | os.PathLike[str]) -> None:
-        """Write the history as JSON or, by the name's end, CSV."""
-        rows = [asdict(epoch) for epoch in self.history]
-        if Path(path).suffix == ".csv":
-            lines = [",".join(rows[0])] + [",".join("" if v is None else str(v) for v in row.values()) for row in rows]
-            write_whole(Path(path), ("\n".join(lines) + "\n").encode())
-        else:
-            write_whole(Path(path), (json.dumps(rows, indent=1) + "\n").encode())
-
-
-@dataclass
-class _State:
-    """Where a training is."""
-
-    memory: Memory = field(default_factory=Memory)
-    epoch: int = 0
-    position: int = 0
-    right: int = 0
-    counts: Counter[tuple[str, int, str]] = field(default_factory=Counter)
-    wall_s: float = 0.0
-    history: list[Epoch] = field(default_factory=list)
-
-
-def readout_of(done: Run, readout: tuple[str, str]) -> Ints:
-    """A probed register at the end of every presentation, shape (presentations, neurons)."""
-    if readout not in done.probes:
-        raise RunError(
-            f"register '{readout[1]}' of population '{readout[0]}' is not probed; add it to the network's probes"
-        )
-    return done.probes[readout][:, -1]
+SAY_EVERY_S = 1.0
+"""Seconds between prices of an epoch that is under way."""
 
 
 def train(
     image: Image,
-    inputs: ArrayLike,
-    labels: ArrayLike,
+    dataset: Samples,
     *,
-    encode: Encode,
-    output: str,
-    readout: tuple[str, str],
     epochs: int = 1,
-    test: tuple[ArrayLike, ArrayLike] | None = None,
+    test: Samples | None = None,
     commit_every: int = 1,
+    lanes: int | None = None,
     engine: str = "cpu",
     workers: int | None = None,
     seed: int = 0,
+    encode: Encode | str | None = None,
+    ticks: int | None = None,
+    output: str | None = None,
+    readout: Readout | None = None,
+    schedule: Schedule | None = None,
+    frozen: Collection[str] = (),
+    patience: int | None = None,
     start: Memory | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     every_s: float = 60.0,
     progress: Progress = silent,
 ) -> Training:
-    """Train on ``inputs`` (n, features) with ``labels`` (n,).
+    """Train on a Dataset, or on (inputs, labels) of shapes (n, features...) and (n,).
 
-    The host tells population ``output`` which neuron is right, on channel target. ``encode`` makes the input of some
-    presentations; ``readout`` names the probed register whose largest value is the answer, ties to the lowest neuron.
     Every epoch goes through the data in an order drawn from (``seed``, epoch), commits after ``commit_every`` presentations
-    and at its end, and then evaluates ``test`` with learning off. ``checkpoint`` is a file written every ``every_s`` seconds
-    and when interrupted; if it is there the training goes on from it, with the same bits as if it had never stopped.
+    and at its end, and then evaluates ``test`` with learning off. After ``patience`` epochs without a better test accuracy no more
+    follow. ``lanes`` is how many presentations may run side by side, at most ``commit_every``; with ``workers`` (threads of engine
+    ``cpu``) it is execution and never changes a bit.
 
-    Raises RunError, StimulusError, FileError.
+    ``encode`` is an encoder's name (ttfs, rate, graded), with ``ticks`` rows a presentation, or a function of values and the
+    first one's number that returns a Stimulus; ``samples.encoder`` says what the defaults are. The host tells population
+    ``output`` (the image's only one) which neuron is right, on channel target, if a modulator is there. ``readout`` is the probed
+    register of the output whose largest value is the answer, ties to the lowest neuron, or ``vote``: each neuron gets the label it
+    answers to after the epoch, with learning off, and the most active one decides.
+
+    ``schedule`` gives parameters by epoch: ``{"w1.rate": {0: 16, 4: 17}}``. ``frozen`` names projections and populations that do
+    not learn. ``checkpoint`` is a file written every ``every_s`` seconds and when interrupted; if it is there the training goes on
+    from it, with the same bits as if it had never stopped.
+
+    Raises UnknownNameError, RunError, StimulusError, NetworkError, UnsupportedError, FileError.
     """
-    values, classes = np.asarray(inputs), np.asarray(labels, np.int64).ravel()
-    if len(values) != classes.size or not classes.size:
-        raise RunError(f"{classes.size} labels for {len(values)} samples; give one a sample, and at least one sample")
-    work = _Trainer(image, encode, output, readout, commit_every, engine, workers, seed)
+    samples, tests = plain(dataset), None if test is None else plain(test)
+    _check(epochs, commit_every, lanes, patience, tests)
+    schedule, output = schedule or {}, output_of(image, output)
+    read = readout_of(image, output, readout)
+    check_schedule(image, schedule)
+    encoded = encoder(image, samples, encode, ticks=ticks, seed=seed, vote=read == VOTE)
+    threads = workers if lanes is None else min(workers or os.cpu_count() or 1, lanes)
+    reading = _Reading(encoded, output, read, engine, threads, seed)
+    work = _Trainer(freeze(image, frozen), samples, tests, reading, schedule, commit_every, epochs)
     path = None if checkpoint is None else Path(checkpoint)
-    state = _load(path, work) if path is not None and path.exists() else _State(start or Memory())
-    saved = time.monotonic()
+    begin = start or Memory()
+    identity = {
+        "image": work.image.digest,
+        "data": samples.digest if path else "",
+        "encoder": str(encoded) if isinstance(encoded, Encoder) else "a function",
+        "schedule": digest(schedule),
+        "seed": seed,
+        "commit_every": commit_every,
+        "start": begin.digest,
+    }
+    state = kept = checkpoints.load(path, identity) if path is not None and path.exists() else State(begin)
+    due = time.monotonic()  # the first presentations are kept at once: a path that cannot be written shows itself early
     try:
-        while state.epoch < epochs:
-            order = permutation(classes.size, seed, state.epoch)
-            while state.position < classes.size:
-                work.some(state, values, classes, order)
-                progress(f"epoch {state.epoch + 1} of {epochs}", state.position, classes.size)
-                if path is not None and time.monotonic() - saved > every_s:
-                    _save(path, work, state)
-                    saved = time.monotonic()
-            work.finish(state, test, classes.size)
+        while state.epoch < epochs and not patience_is_over(state.history, patience):
+            order = permutation(samples.labels.size, seed, state.epoch)
+            while state.position < samples.labels.size:
+                state = work.some(state, order)
+                if progress is not silent:
+                    progress(work.say(state), state.position, samples.labels.size)
+                if path is not None and time.monotonic() >= due:
+                    checkpoints.save(path, identity, state)
+                    kept, due = state, time.monotonic() + every_s
+            state = work.finish(state)
     finally:
-        if path is not None:
-            _save(path, work, state)
-    return Training(with_memory(image, state.memory), state.memory, tuple(state.history))
+        if path is not None and state is not kept:
+            checkpoints.save(path, identity, state)
+    last = at_epoch(image, schedule, max(state.epoch - 1, 0))
+    return Training(
+        with_memory(last, state.memory),
+        state.memory,
+        state.history,
+        work.neuron_labels(state) if read == VOTE else None,
+        state.epoch < epochs,
+    )
 
 
-@dataclass
-class _Trainer:
-    image: Image
+def _check(epochs: int, commit_every: int, lanes: int | None, patience: int | None, tests: Plain | None) -> None:
+    if epochs < 1:
+        raise RunError(f"epochs is {epochs}; train for at least 1")
+    if lanes is not None and not 1 <= lanes <= commit_every:
+        raise RunError(
+            f"lanes is {lanes}, commit_every {commit_every}; what runs side by side is committed together, use 1 to {commit_every}"
+        )
+    if patience is not None and patience < 1:
+        raise RunError(f"patience is {patience}; wait for at least 1 epoch")
+    if patience is not None and tests is None:
+        raise RunError("patience waits for a better test accuracy and there is no test data; give test")
+
+
+@dataclass(frozen=True, eq=False)
+class _Reading:
+    """How samples go in and answers come out."""
+
     encode: Encode
     output: str
-    readout: tuple[str, str]
-    commit_every: int
+    readout: Any
     engine: str
     workers: int | None
     seed: int
 
-    def some(self, state: _State, values: Any, labels: Ints, order: Ints) -> None:
+    def runs(self, image: Image, samples: Plain, memory: Memory | None) -> Any:
+        """Runs with learning off over all samples, a few at a time, with their presentations."""
+        for low in range(0, samples.labels.size, AT_ONCE):
+            values = samples.inputs[low : low + AT_ONCE]
+            yield run(
+                image, self.encode(values, low), engine=self.engine, workers=self.workers, seed=self.seed, start=memory
+            )
+
+    def counts(self, image: Image, samples: Plain, memory: Memory | None) -> Ints:
+        """Spikes of the output neurons, shape (n, neurons)."""
+        return np.concatenate([sent(done, self.output) for done in self.runs(image, samples, memory)])
+
+    def labels(self, image: Image, samples: Plain, memory: Memory | None) -> tuple[Ints, float]:
+        """The label of every output neuron, and the share of the same samples that the vote then gets right."""
+        counts = self.counts(image, samples, memory)
+        found = label_neurons(counts, samples.labels, int(samples.labels.max()) + 1)
+        return found, float(np.mean(vote(counts, found) == samples.labels))
+
+    def accuracy(self, image: Image, samples: Plain, memory: Memory | None, neuron_labels: ArrayLike | None) -> float:
+        """Share of samples whose answer is their label."""
+        if self.readout != VOTE:
+            found = np.concatenate([answers(done, self.readout) for done in self.runs(image, samples, memory)])
+        elif neuron_labels is None:
+            raise RunError("a vote needs the labels of the neurons; give neuron_labels, such as Training.neuron_labels")
+        else:
+            found = vote(self.counts(image, samples, memory), neuron_labels)
+        return float(np.mean(found == samples.labels))
+
+
+@dataclass(eq=False)
+class _Trainer:
+    """What is the same all through a training, and the image of every epoch."""
+
+    image: Image
+    samples: Plain
+    tests: Plain | None
+    reading: _Reading
+    schedule: Schedule
+    commit_every: int
+    epochs: int
+    said: tuple[float, str] = (0.0, "")
+    images: dict[tuple[int, ...], Image] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not learns(self.image):
+            raise RunError("nothing in the image learns; wire a rule into the network, or freeze less of it")
+        n, labels = self.image.population(self.reading.output).n, self.samples.labels
+        self.told = told(self.image, self.reading.output)
+        wrong = labels[(labels < 0) | (labels >= n)]
+        if self.told and wrong.size:
+            raise RunError(
+                f"label {wrong[0]} has no neuron: output '{self.reading.output}' has {n}; use labels 0..{n - 1}, or a larger output"
+            )
+
+    def image_in(self, epoch: int) -> Image:
+        """The image of an epoch, the same object as long as its parameters are: engines keep their kernels by it."""
+        key = tuple(max((e for e in values if e <= epoch), default=-1) for values in self.schedule.values())
+        if key not in self.images:
+            self.images[key] = at_epoch(self.image, self.schedule, epoch)
+        return self.images[key]
+
+    def some(self, state: State, order: Ints) -> State:
         """The next presentations of an epoch, up to a commit."""
         begun = time.perf_counter()
         size = max(AT_ONCE // self.commit_every, 1) * self.commit_every
         chosen = order[state.position : state.position + size]
         done = run(
-            self.image,
-            self.told(values[chosen], labels[chosen], state.epoch * labels.size + state.position),
-            engine=self.engine,
+            self.image_in(state.epoch),
+            self.stimulus(chosen, state.epoch * order.size + state.position),
+            engine=self.reading.engine,
             plastic=True,
             commit_every=self.commit_every,
-            workers=self.workers,
-            seed=self.seed,
+            workers=self.reading.workers,
+            seed=self.reading.seed,
             start=state.memory,
         )
-        state.memory = done.memory
-        state.right += int(np.sum(readout_of(done, self.readout).argmax(axis=1) == labels[chosen]))
-        state.counts.update(done.counts.table)
-        state.position += chosen.size
-        state.wall_s += time.perf_counter() - begun
-        self.last = done
-
-    def told(self, values: Any, labels: Ints, first: int) -> Stimulus:
-        """The input of some presentations, and the label for every output neuron: 1 for the right one, 0 for the others."""
-        stimulus = self.encode(values, first)
-        n = self.image.population(self.output).n
-        right = (labels[:, None] == np.arange(n)[None, :]).astype(np.int64)
-        return replace(stimulus, first=first, values={**stimulus.values, self.output: right})
-
-    def finish(self, state: _State, test: tuple[ArrayLike, ArrayLike] | None, n: int) -> None:
-        """Close an epoch: evaluate, price, and go to the next."""
-        accuracy = None
-        if test is not None:
-            accuracy = evaluate(
-                self.image, *test, encode=self.encode, readout=self.readout, memory=state.memory, engine=self.engine, seed=self.seed,
-                workers=self.workers,
-            )  # fmt: skip
-        priced = report(replace(self.last, counts=Counts(dict(state.counts))))
-        learning = priced.by_part["learning"]
-        spikes = sum(count for (key, *_), count in state.counts.items() if key == "send_spike")
-        state.history.append(
-            Epoch(
-                state.epoch,
-                state.right / n,
-                accuracy,
-                spikes / n,
-                priced.total_fj // n,
-                learning // n,
-                round(state.wall_s, 3),
-            )
+        counts = Counter(state.counts)
+        counts.update(done.counts.table)
+        return replace(
+            state,
+            memory=done.memory,
+            right=state.right + self.right(done, chosen),
+            counts=counts,
+            position=state.position + chosen.size,
+            wall_s=state.wall_s + time.perf_counter() - begun,
         )
-        state.epoch, state.position, state.right, state.wall_s = state.epoch + 1, 0, 0, 0.0
-        state.counts = Counter()
+
+    def stimulus(self, chosen: Ints, first: int) -> Stimulus:
+        """The input of some samples, and for every output neuron whether it is the right one: 1 or 0."""
+        given = replace(self.reading.encode(self.samples.inputs[chosen], first), first=first)
+        if not self.told:
+            return given
+        neurons = np.arange(self.image.population(self.reading.output).n)
+        right = (self.samples.labels[chosen][:, None] == neurons).astype(np.int64)
+        return replace(given, values={**given.values, self.reading.output: right})
+
+    def right(self, done: Run, chosen: Ints) -> int:
+        """How many answers were right while learning; a vote has none yet."""
+        if self.reading.readout == VOTE:
+            return 0
+        return int(np.sum(answers(done, self.reading.readout) == self.samples.labels[chosen]))
+
+    def priced(self, state: State) -> tuple[float, int, int]:
+        """Spikes, femtojoules and what of them is learning, a presentation of the epoch so far."""
+        rows = price(Counts(state.counts), self.image.chip)
+        spikes = sum(count for (key, *_), count in state.counts.items() if key == "send_spike")
+        total = sum(row.energy_fj or 0 for row in rows)
+        return spikes / state.position, total // state.position, learning_fj(rows) // state.position
+
+    def say(self, state: State) -> str:
+        """The epoch so far in words, priced anew once a second."""
+        at, cost = self.said
+        if time.monotonic() - at >= SAY_EVERY_S:
+            spikes, energy, _ = self.priced(state)
+            cost = f"{spikes:,.1f} spikes and {amount(energy, FJ)} a sample"
+            self.said = time.monotonic(), cost
+        right = "" if self.reading.readout == VOTE else f"{state.right / state.position:.1%} right, "
+        return f"epoch {state.epoch + 1} of {self.epochs}: {right}{cost}"
+
+    def neuron_labels(self, state: State) -> Ints:
+        """The label of every output neuron, as what the chip remembers answers now."""
+        return self.reading.labels(self.image_in(max(state.epoch - 1, 0)), self.samples, state.memory)[0]
+
+    def finish(self, state: State) -> State:
+        """Close an epoch: evaluate, price, and go to the next."""
+        image, labels, accuracy = self.image_in(state.epoch), None, None
+        share = state.right / state.position
+        if self.reading.readout == VOTE:
+            labels, share = self.reading.labels(image, self.samples, state.memory)
+        if self.tests is not None:
+            accuracy = self.reading.accuracy(image, self.tests, state.memory, labels)
+        self.said = (0.0, "")
+        epoch = Epoch(state.epoch, share, accuracy, *self.priced(state), round(state.wall_s, 3))
+        return State(state.memory, state.epoch + 1, history=(*state.history, epoch))
 
 
 def evaluate(
     image: Image,
-    inputs: ArrayLike,
-    labels: ArrayLike,
+    dataset: Samples,
     *,
-    encode: Encode,
-    readout: tuple[str, str],
+    encode: Encode | str | None = None,
+    ticks: int | None = None,
+    output: str | None = None,
+    readout: Readout | None = None,
+    neuron_labels: ArrayLike | None = None,
     memory: Memory | None = None,
     engine: str = "cpu",
     workers: int | None = None,
     seed: int = 0,
 ) -> float:
-    """Share of samples whose largest ``readout`` is at their label, with learning off: nothing of the image or memory changes."""
-    values, classes = np.asarray(inputs), np.asarray(labels, np.int64).ravel()
-    right = 0
-    for low in range(0, classes.size, AT_ONCE):
-        part = slice(low, low + AT_ONCE)
-        done = run(image, encode(values[part], low), engine=engine, workers=workers, seed=seed, start=memory)
-        right += int(np.sum(readout_of(done, readout).argmax(axis=1) == classes[part]))
-    return right / classes.size
+    """Share of samples whose answer is their label, with learning off: nothing of the image or memory changes.
 
-
-# ---- checkpoints
-def _save(path: Path, work: _Trainer, state: _State) -> None:
-    header = {
-        "format": FORMAT,
-        "image": work.image.digest,
-        "seed": work.seed,
-        "commit_every": work.commit_every,
-        "epoch": state.epoch,
-        "position": state.position,
-        "right": state.right,
-        "wall_s": state.wall_s,
-        "commits": state.memory.commits,
-        "counts": [[*where, n] for where, n in sorted(state.counts.items())],
-        "history": [asdict(epoch) for epoch in state.history],
-        "digest": state.memory.digest,
-    }
-    buffer = io.BytesIO()
-    arrays = {f"weight.{name}": array for name, array in state.memory.weights.items()}
-    arrays |= {f"register.{name}": array for name, array in state.memory.registers.items()}
-    np.savez_compressed(
-        buffer, allow_pickle=False, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays
-    )
-    write_whole(path, buffer.getvalue())
-
-
-def _load(path: Path, work: _Trainer) -> _State:
-    try:
-        arrays = load_arrays(path)
-        if not isinstance(arrays, Mapping):
-            raise ValueError("one bare array")
-        header = json.loads(arrays["header"].tobytes())
-        memory = Memory(
-            {name.removeprefix("weight."): array for name, array in arrays.items() if name.startswith("weight.")},
-            {name.removeprefix("register."): array for name, array in arrays.items() if name.startswith("register.")},
-            header["commits"],
-        )
-        history = [Epoch(**epoch) for epoch in header["history"]]
-        counts = Counter({(key, core, owner): n for key, core, owner, n in header["counts"]})
-        sound = header["format"] == FORMAT and header["digest"] == memory.digest
-        state = _State(memory, header["epoch"], header["position"], header["right"], counts, header["wall_s"], history)
-        mine = (header["image"], header["seed"], header["commit_every"])
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror or error}); give the path of a checkpoint") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        sound = False
-    if not sound:
-        raise FileError(f"{path}: the checkpoint is damaged; remove it to start anew")
-    if mine != (work.image.digest, work.seed, work.commit_every):
-        raise FileError(
-            f"{path}: is the checkpoint of another training (image, seed or commit_every differ); remove it, or choose another path"
-        )
-    return state
+    Arguments as in ``train``; read-out ``vote`` needs the ``neuron_labels`` of a Training. Raises what ``train`` raises.
+    """
+    samples, output = plain(dataset), output_of(image, output)
+    read = readout_of(image, output, readout)
+    encoded = encoder(image, samples, encode, ticks=ticks, seed=seed, vote=read == VOTE)
+    return _Reading(encoded, output, read, engine, workers, seed).accuracy(image, samples, memory, neuron_labels)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,18 +12,19 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from neuroemu import encode
 from neuroemu.chip import load_chip
 from neuroemu.compiler import compile as compile_image
 from neuroemu.dataset import Dataset, load_dataset
 from neuroemu.engines import ENGINES
 from neuroemu.engines.job import Progress, silent
-from neuroemu.errors import NetworkError
-from neuroemu.image import Image
+from neuroemu.errors import FileError, NetworkError
+from neuroemu.learned import learned
 from neuroemu.network import LIF, HostInput, Network, Population, Projection
 from neuroemu.nir import read_nir
+from neuroemu.samples import VOTE, encoder, plain
 from neuroemu.shelf import read_text, unknown
-from neuroemu.train import Training, train
+from neuroemu.train import train
+from neuroemu.training import Training
 from neuroemu.wiring import wire
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -34,8 +34,8 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which data set (a name, or a path), and how its values become packets."""
 
     name: str
-    encoder: Literal["ttfs", "rate", "graded"]
-    ticks: Positive
+    encoder: Literal["ttfs", "rate", "graded"] | None = None
+    ticks: Positive | None = None
     options: dict[str, Any] = {}
     train: Positive | None = None
     """Use only so many training samples."""
@@ -48,22 +48,27 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     options: dict[str, Any] = {}
 
 
-class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class How(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long, and how: see ``ne.train``."""
 
     epochs: Positive = 1
     commit_every: Positive = 1
+    lanes: Positive | None = None
     seed: int = 0
     engine: str = "cpu"
     workers: Positive | None = None
+    readout: str | None = None
+    frozen: list[str] = []
+    patience: Positive | None = None
     checkpoint: str | None = None
     every_s: Annotated[float, Meta(ge=0)] = 60.0
 
 
 class Write(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Files to write: the trained image, and the history as .json or .csv."""
+    """Files to write: the trained image, the trained network as NIR, and the history as .json or .csv."""
 
     image: str | None = None
+    network: str | None = None
     history: str | None = None
 
 
@@ -75,7 +80,9 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chip: str = "atlas"
     network: str | None = None
     layers: list[Positive] = []
-    training: Schedule = Schedule()
+    training: How = How()
+    schedule: dict[str, Any] = {}
+    """By ``owner.parameter``, quoted or as tables of tables: values by epoch."""
     write: Write = Write()
 
 
@@ -95,21 +102,33 @@ def plan_of(raw: Mapping[str, Any], place: str) -> Plan:
         raise NetworkError(f"{place}: {error}; docs/training.md lists the keys") from None
     if bool(plan.network) == bool(plan.layers):
         raise NetworkError(f"{place}: states {'both' if plan.network else 'neither'} of network and layers; state one")
+    schedule_of(plan.schedule, place)
     if plan.training.engine not in ENGINES:
         raise unknown(f"engine ({place})", plan.training.engine, ENGINES)
     return plan
+
+
+def schedule_of(raw: Mapping[str, Any], place: str) -> dict[str, dict[int, int | list[int]]]:
+    """A schedule with epochs as numbers: TOML's keys are strings, and ``w1.rate`` without quotes is a table in a table."""
+    flat: dict[str, Any] = {}
+    for name, values in raw.items():
+        if isinstance(values, dict) and values and all(isinstance(value, dict) for value in values.values()):
+            flat |= {f"{name}.{parameter}": inner for parameter, inner in values.items()}
+        else:
+            flat[name] = values
+    try:
+        return msgspec.convert(flat, dict[str, dict[int, int | list[int]]], str_keys=True)
+    except msgspec.ValidationError as error:
+        raise NetworkError(
+            f'{place}: schedule: {error}; write for example "w1.rate" = {{ 0 = 16, 4 = 17 }}, values by epoch'
+        ) from None
 
 
 def network_of(plan: Plan, samples: Dataset) -> Network:
     """The network before the rule is wired: a NIR file's, or layers without weights."""
     if plan.network:
         return read_nir(plan.network)
-    n_in = int(np.prod(samples.shape))
-    sizes = [n_in, *plan.layers]
-    if sizes[-1] != samples.n_classes:
-        raise NetworkError(
-            f"layers end with {sizes[-1]} neurons, data set '{samples.name}' has {samples.n_classes} classes; end with one neuron a class"
-        )
+    sizes = [int(np.prod(samples.shape)), *plan.layers]
     names = ["input", *(f"hidden{k + 1}" for k in range(len(sizes) - 2)), "output"]
     populations = [
         Population(name, n, HostInput() if name == "input" else LIF(tau=1e-2))
@@ -122,33 +141,38 @@ def network_of(plan: Plan, samples: Dataset) -> Network:
     return Network(tuple(populations), tuple(projections), ("output",))
 
 
-def encoder_of(plan: Plan, samples: Dataset, network: Network) -> Any:
-    """The encoder with everything given but the values and the first presentation."""
-    hosts = [population.name for population in network.populations if isinstance(population.neuron, HostInput)]
-    given: dict[str, Any] = {"ticks": plan.data.ticks, "top": samples.top, "name": hosts[0], **plan.data.options}
-    if plan.data.encoder == "rate":
-        given.setdefault("seed", plan.training.seed)
-    function = partial(getattr(encode, plan.data.encoder), **given)
-    return lambda values, first: function(values, first=first)
+def wired(plan: Plan, samples: Dataset) -> Network:
+    """The network with the rule. An output that is told labels has one neuron a class."""
+    network = wire(network_of(plan, samples), plan.rule.name, **plan.rule.options)
+    for modulator in network.modulators:
+        n = network.population(modulator.population).n
+        if plan.layers and modulator.population in network.outputs and n != samples.n_classes:
+            raise NetworkError(
+                f"layers end with {n} neurons, data set '{samples.name}' has {samples.n_classes} classes; end with one neuron a class"
+            )
+    return network
 
 
-def follow(plan: Plan, progress: Progress = silent) -> tuple[Training, Image]:
-    """Do what the plan says, files apart. Returns the training and the image it began with."""
+def follow(plan: Plan, progress: Progress = silent) -> tuple[Training, Network]:
+    """Do what the plan says, files to write apart. Returns the training and the network it began with, rule wired."""
+    for path in (plan.write.image, plan.write.network, plan.write.history):
+        if path and not Path(path).absolute().parent.is_dir():
+            raise FileError(f"{path}: its folder does not exist; make it, or choose another path")
     samples, test = load_dataset(plan.data.name)
     if plan.data.train is not None:
         samples = samples.take(np.arange(min(plan.data.train, len(samples))))
-    network = wire(network_of(plan, samples), plan.rule.name, **plan.rule.options)
-    output = network.outputs[0]
-    registers = [register for name, register in network.probes if name == output]
-    if not registers:
-        raise NetworkError(
-            f"rule '{plan.rule.name}' probes no register of population '{output}'; nothing can be read out"
-        )
-    image = compile_image(network, load_chip(plan.chip), align=False)
-    encoder, how = encoder_of(plan, samples, network), plan.training
+    network = wired(plan, samples)
+    image = compile_image(network, load_chip(plan.chip))
+    if plan.write.network:
+        learned(network, image)  # what NIR cannot hold is better known before than after the training
+    data, how = plan.data, plan.training
+    vote = how.readout == VOTE or (how.readout is None and not image.modulators)
+    encode = encoder(
+        image, plain(samples), data.encoder, ticks=data.ticks, options=data.options, seed=how.seed, vote=vote
+    )
     done = train(
-        image, samples.inputs, samples.labels, encode=encoder, output=output, readout=(output, registers[0]), epochs=how.epochs,
-        test=(test.inputs, test.labels), commit_every=how.commit_every, engine=how.engine, workers=how.workers, seed=how.seed,
-        checkpoint=how.checkpoint, every_s=how.every_s, progress=progress,
+        image, samples, epochs=how.epochs, test=test, commit_every=how.commit_every, lanes=how.lanes, engine=how.engine,
+        workers=how.workers, seed=how.seed, encode=encode, readout=how.readout, schedule=schedule_of(plan.schedule, "plan"),
+        frozen=how.frozen, patience=how.patience, checkpoint=how.checkpoint, every_s=how.every_s, progress=progress,
     )  # fmt: skip
-    return done, image
+    return done, network

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from neuroemu.errors import FirmwareError, NetworkError
+from neuroemu.errors import FirmwareError, NetworkError, NeuroemuError
 from neuroemu.network import HostInput, Network
 from neuroemu.shelf import find_program, unknown
 
@@ -38,7 +38,7 @@ def wire(
     NetworkError for what it cannot take.
     """
     path, _ = find_program(rule, rule=True)
-    function = getattr(_module(path), "wire", None)
+    function = getattr(host_module(path), "wire", None)
     if function is None:
         raise FirmwareError(f"{path}: has no function wire(network, projections, output, **options); add one")
     known = [projection.label for projection in network.projections]
@@ -51,13 +51,21 @@ def wire(
     for name in options:
         if name not in accepted:
             raise unknown(f"option of rule '{path.stem}'", name, accepted)
-    result = function(network, tuple(known if projections is None else projections), output, **options)
+    try:
+        result = function(network, tuple(known if projections is None else projections), output, **options)
+    except NeuroemuError:
+        raise
+    except Exception as error:
+        raise FirmwareError(
+            f"{path}: wire failed ({type(error).__name__}: {error}); check the options, or correct the file"
+        ) from None
     if not isinstance(result, Network):
         raise FirmwareError(f"{path}: wire returned a {type(result).__name__}; return a Network")
     return result
 
 
-def _module(path: Path) -> ModuleType:
+def host_module(path: Path) -> ModuleType:
+    """A rule file as Python runs it, for its host functions. Raises FirmwareError if it cannot be loaded."""
     spec = importlib.util.spec_from_file_location(f"neuroemu_rule_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "neuroemu"
 LAYERS = (
     ("errors", "isa", "aer", "shelf", "files", "recording"),
-    ("datasheet", "chip", "grammar", "language", "reader", "interval", "evaluate", "check", "program"),
+    ("datasheet", "chip", "grammar", "language", "reader", "interval", "evaluate", "check", "program", "frozen"),
     ("network", "stimulus", "draws", "idx", "dataset", "encode", "align", "discrete", "reference", "linear", "golden"),
     (
         "quantize",
@@ -36,6 +36,10 @@ LAYERS = (
         "report_time",
         "report",
         "train",
+        "training",
+        "checkpoint",
+        "samples",
+        "schedule",
         "vote",
         "facts",
         "inside",
@@ -57,6 +61,7 @@ LAYERS = (
         "ticks",
         "match",
         "training_plan",
+        "learned",
         "commands",
         "cli",
     ),

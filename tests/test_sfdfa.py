@@ -12,8 +12,8 @@ from fails import fails
 
 import neuroemu as ne
 from neuroemu.engines import ENGINES
+from neuroemu.samples import Encode
 from neuroemu.stimulus import Events
-from neuroemu.train import Encode
 
 RULE = Path(__file__).parent.parent / "firmware" / "rules" / "sfdfa.py"
 SMALL = {
@@ -235,7 +235,7 @@ def test_evaluation_changes_nothing_and_labels_do_not_leak() -> None:
         assert np.array_equal(getattr(once.spikes, field)[learning], getattr(quiet.spikes, field)[inference])
     encode, rng = first_spikes(16, 16, 24), np.random.default_rng(0)
     how = {"encode": encode, "readout": ("out", "n"), "memory": told.memory, "engine": "python"}
-    shares = [ne.evaluate(built, values, rng.permutation(labels), **how) for _ in range(3)]
+    shares = [ne.evaluate(built, (values, rng.permutation(labels)), **how) for _ in range(3)]
     assert abs(np.mean(shares) - 0.25) < 0.1
 
 

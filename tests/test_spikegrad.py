@@ -436,8 +436,8 @@ def test_it_learns_and_shuffled_labels_give_chance() -> None:
     x = np.maximum(prototypes[labels] + rng.integers(-2, 3, (900, 12)), 0)
     common = {"encode": encode, "readout": ("out", "v"), "engine": "python"}
     image = compiled(network((12, 10, 3), k=2))
-    done = ne.train(image, x[:300], labels[:300], output="out", test=(x[300:], labels[300:]), **common)
+    done = ne.train(image, (x[:300], labels[:300]), output="out", test=(x[300:], labels[300:]), **common)
     assert (done.history[-1].test_accuracy or 0) > 0.95
     assert done.history[-1].learning_fj > 0
-    other = ne.evaluate(done.image, x[300:], rng.permutation(labels[300:]), **common)
+    other = ne.evaluate(done.image, (x[300:], rng.permutation(labels[300:])), **common)
     assert abs(other - 1 / 3) < 0.08

@@ -12,12 +12,13 @@ import json
 import statistics
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 import neuroemu as ne
-from neuroemu.train import Encode
+from neuroemu.samples import Encode
 
 TICKS, WINDOW = 100, 50
 
@@ -54,17 +55,32 @@ def angle(built: ne.Image, memory: ne.Memory, n_hidden: int) -> float:
     return float(np.degrees(np.arccos(cosine)))
 
 
+def schedule(built: ne.Image, rates: dict[str, list[int]]) -> dict[str, dict[int, int]]:
+    """Changes of a projection's rate by epoch: what it is in the image goes with ``rates``, whose first the image is made with."""
+    made = {projection.name: projection.params["rate"] for projection in built.projections if projection.name in rates}
+    return {
+        f"{name}.rate": {
+            epoch: made[name] + rate - values[0]
+            for epoch, (before, rate) in enumerate(pairwise(values), 1)
+            if rate != before
+        }
+        for name, values in rates.items()
+    }
+
+
 def train(options: argparse.Namespace, mode: str, seed: int) -> dict[str, object]:
     """One training: its result as a row."""
     learn, test = ne.load_dataset(options.data)
     learn = learn.take(np.arange(min(options.train or len(learn), len(learn))))
     values, unseen = (part.inputs.reshape(len(part), -1) for part in (learn, test))
-    names = ("threshold", "output_threshold", "rate", "output_rate", "feedback_rate", "beta")
+    names = ("threshold", "output_threshold", "feedback_rate", "beta")
     how = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    how |= {"rate": options.rate[0], "output_rate": options.output_rate[0]}
     built = image(values.shape[1], options.hidden, mode=mode, seed=seed, **how)
     done = ne.train(
-        built, values, learn.labels, encode=encode(learn.top), output="out", readout=("out", "n"), epochs=options.epochs,
-        test=(unseen, test.labels), workers=1, seed=seed, checkpoint=options.checkpoint,
+        built, (values, learn.labels), encode=encode(learn.top), output="out", readout=("out", "n"), epochs=options.epochs,
+        test=(unseen, test.labels), schedule=schedule(built, {"w1": options.rate, "w2": options.output_rate}), workers=1, seed=seed,
+        checkpoint=options.checkpoint,
     )  # fmt: skip
     last = done.history[-1]
     return {
@@ -87,9 +103,9 @@ def speed(n_hidden: int, n: int) -> dict[str, object]:
     values, labels = rng.integers(1, 256, (n, 784)) * (rng.random((n, 784)) < 0.5), rng.integers(0, 10, n)
     built = image(784, n_hidden, threshold=0.769, output_threshold=1.5, output_rate=9)
     how = {"encode": encode(255), "output": "out", "readout": ("out", "n"), "workers": 1}
-    ne.train(built, values[:8], labels[:8], **how)
+    ne.train(built, (values[:8], labels[:8]), **how)
     wall, own = time.perf_counter(), time.thread_time()
-    ne.train(built, values, labels, **how)
+    ne.train(built, (values, labels), **how)
     wall, own = time.perf_counter() - wall, time.thread_time() - own
     return {"samples_per_s": round(n / wall), "samples_per_cpu_s": round(n / own)}
 
@@ -113,8 +129,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hidden", type=int, default=100, help="[100]")
     parser.add_argument("--threshold", type=float, help="of hidden neurons [the rule's]")
     parser.add_argument("--output-threshold", type=float, help="[the rule's]")
-    parser.add_argument("--rate", type=int, help="hidden weights move 2^-RATE [the rule's]")
-    parser.add_argument("--output-rate", type=int, help="output weights move 2^-RATE [the rule's]")
+    parser.add_argument(
+        "--rate", type=int, nargs="+", default=[8], help="hidden weights move 2^-RATE; one, or one an epoch [8]"
+    )
+    parser.add_argument(
+        "--output-rate",
+        type=int,
+        nargs="+",
+        default=[10],
+        help="output weights move 2^-RATE; one, or one an epoch [10]",
+    )
     parser.add_argument("--feedback-rate", type=int, help="feedback follows the mean of 2^RATE samples [the rule's]")
     parser.add_argument("--beta", type=int, help="pull towards the wanted spikes of hidden neurons [the rule's]")
     parser.add_argument("--checkpoint", type=Path, help="with one mode and seed: where to keep it, and to go on from")
@@ -123,6 +147,9 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if options.checkpoint and (len(options.seeds) > 1 or options.mode == "both"):
         parser.error("--checkpoint is of one training; give one mode and one seed")
+    for name, rates in (("--rate", options.rate), ("--output-rate", options.output_rate)):
+        if len(rates) not in (1, options.epochs):
+            parser.error(f"{name} is given {len(rates)} times for {options.epochs} epochs; give one, or one an epoch")
     return options
 
 

@@ -37,17 +37,25 @@ def graded(values: np.ndarray, top: int, levels: int | None) -> np.ndarray:
     return values.astype(np.int64) if levels is None else values.astype(np.int64) * levels // (top + 1)
 
 
+def schedule(image: ne.Image, ks: list[int]) -> dict[str, dict[int, int]]:
+    """Changes of k by epoch, wherever the rule has one: what it is in the image goes with ``ks``, whose first the image is made with."""
+    owners = [owner for owner in (*image.populations, *image.projections) if "k" in owner.params]
+    changes = {epoch: k - ks[0] for epoch, (before, k) in enumerate(pairwise(ks), 1) if k != before}
+    return {f"{owner.name}.k": {epoch: owner.params["k"] + by for epoch, by in changes.items()} for owner in owners}
+
+
 def train(options: argparse.Namespace, seed: int) -> dict[str, object]:
     """One training: its result as a row."""
     learn, test = ne.load_dataset(options.data)
     images, unseen = (graded(part.inputs.reshape(len(part), -1), part.top, options.levels) for part in (learn, test))
-    how = {"f": options.f, "k": options.k, "alpha": options.alpha, "momentum": options.momentum, "seed": seed}
+    how = {"f": options.f, "k": options.k[0], "alpha": options.alpha, "momentum": options.momentum, "seed": seed}
     image = ne.compile(network(images.shape[1], options.hidden, 10, **how), ne.load_chip("atlas"), align=False)
     common = {"encode": encode, "output": "out", "readout": ("out", "v"), "engine": options.engine, "seed": seed}
-    ne.train(image, images[:2], learn.labels[:2], **common)  # compiles the kernel
+    ne.train(image, (images[:2], learn.labels[:2]), **common)  # compiles the kernel
     begun = time.perf_counter()
     done = ne.train(
-        image, images, learn.labels, epochs=options.epochs, test=(unseen, test.labels), commit_every=options.commit_every,
+        image, (images, learn.labels), epochs=options.epochs, test=(unseen, test.labels), commit_every=options.commit_every,
+        schedule=schedule(image, options.k),
         checkpoint=options.checkpoint, **common,
     )  # fmt: skip
     last = done.history[-1]
@@ -80,7 +88,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--hidden", type=int, nargs="+", default=[64])
     parser.add_argument("--f", type=int, default=12, help="thresholds are 2^f (default: 12)")
-    parser.add_argument("--k", type=int, default=2, help="an update is S E / 2^k (default: 2)")
+    parser.add_argument(
+        "--k", type=int, nargs="+", default=[2], help="an update is S E / 2^k; one, or one an epoch (default: 2)"
+    )
     parser.add_argument("--alpha", type=int, default=64, help="scale of the error (default: 64)")
     parser.add_argument("--momentum", type=int, default=0, metavar="M", help="mu = 1 - 2^-M (default: none)")
     parser.add_argument("--commit-every", type=int, default=1)
@@ -90,6 +100,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.checkpoint and len(options.seeds) > 1:
         parser.error("--checkpoint is of one training; give one seed")
+    if len(options.k) not in (1, options.epochs):
+        parser.error(f"--k is given {len(options.k)} times for {options.epochs} epochs; give one, or one an epoch")
     rows, out = [], sys.stderr if options.json else sys.stdout
     for seed in options.seeds:
         rows.append(train(options, seed))

@@ -282,3 +282,17 @@ def wire(
         phases=(Phase(INFERENCE, steps), Phase(LEARNING, 2, learning=True)),
         modulators=(Modulator(output, steps),),
     )
+
+
+def as_float(program, params, dt):
+    """What NIR can hold of a neuron: its model, the unit of its weights, conventions.
+
+    u = m - g has u <- u - 2^-k u + 2^-k g and g <- g - 2^-(k-1) g + w: 2^k u is the voltage of a current-based LIF with
+    tau_mem = 2 tau_syn = 2^k ticks, which here takes g as it was a tick before. A spike takes the threshold away.
+    """
+    from neuroemu.network import CubaLIF
+
+    del program  # both kinds are the same neuron
+    steps, threshold = 2 ** int(params["k"]), params["threshold"] / 65536
+    neuron = CubaLIF(steps // 2 * dt, steps * dt, v_threshold=threshold * steps, r=steps, w_in=steps // 2)
+    return neuron, 1 / 4096, {"reset": "subtract", "compare": ">=", "decay": "euler", "gain": "nir"}

@@ -100,22 +100,22 @@ class Stepper:
 
     def do_until(self, condition: str) -> Answer:
         self.room(1)
-        return self.run(self.session.ticks - self.session.tick, lambda: self.session.run_until(condition, 1))
+        return self.run(self.session.left, lambda: self.session.run_until(condition, 1))
 
     def do_continue(self) -> Answer:
         self.room(1)
-        return self.run(self.session.ticks - self.session.tick, self.session.step)
+        return self.run(self.session.left, self.session.step)
 
     def room(self, n: int) -> None:
         """Let the session refuse what it has no ticks for, before the first of them."""
-        if not 1 <= n <= self.session.ticks - self.session.tick:
+        if not 1 <= n <= self.session.left:
             self.session.step(n)
 
     def run(self, n: int, tick: Callable[[], Stop | None]) -> Answer:
         stop = None
         for _ in range(n):
             stop = tick()
-            if stop is not None or self.paused:
+            if stop is not None or self.paused or not self.session.left:
                 break
         return self.position(stop)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,9 +14,12 @@ from neuroemu.commands.options import as_json
 from neuroemu.commands.show import table
 from neuroemu.engines import ENGINES
 from neuroemu.errors import NetworkError
+from neuroemu.learned import learned
+from neuroemu.nir import write_nir
 from neuroemu.report import FJ, amount
+from neuroemu.samples import ENCODERS
 from neuroemu.screen import Screen
-from neuroemu.train import Training
+from neuroemu.training import Training
 from neuroemu.training_plan import Plan, follow, load_plan, plan_of
 
 
@@ -25,26 +30,40 @@ from neuroemu.training_plan import Plan, follow, load_plan, plan_of
 @click.option(
     "--chip", default="atlas", show_default=True, help="For a NIR file: a shipped chip's name, or a datasheet."
 )
-@click.option("--encoder", type=click.Choice(["ttfs", "rate", "graded"]), default="ttfs", show_default=True)
-@click.option("--ticks", type=int, default=50, show_default=True, help="For a NIR file: ticks of input.")
+@click.option("--encoder", type=click.Choice(ENCODERS), help="How values become packets [what suits the rule].")
+@click.option("--ticks", type=int, help="Ticks of input [what the rule's phases leave].")
+@click.option("--train", type=int, help="Use only so many training samples.")
 @click.option("--epochs", type=int, default=1, show_default=True)
+@click.option("--commit-every", type=int, default=1, show_default=True, help="Presentations until weights change.")
+@click.option("--freeze", multiple=True, help="A projection or population that does not learn; may be repeated.")
+@click.option("--patience", type=int, help="Stop after so many epochs without a better test accuracy.")
 @click.option("--engine", type=click.Choice(ENGINES), default="cpu", show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--checkpoint", help="A file to go on from, and to write while training.")
 @click.option("-o", "--output", help="Write the trained image here.")
+@click.option("--network-out", help="Write the trained network here as NIR.")
 @click.option("--history", help="Write accuracy, spikes and energy by epoch here (.json or .csv).")
 @as_json
 def train_(plan: str, as_json: bool, **options: Any) -> None:
     """Train on the emulated chip: PLAN is a TOML file (docs/training.md), or a NIR file with --rule and --data."""
     screen = Screen(as_json)
     wanted = _from_nir(plan, options) if plan.endswith(".nir") else _from_toml(plan)
-    with screen.progress() as progress:
-        done, _ = follow(wanted, progress)
+    try:
+        with screen.progress() as progress:
+            done, network = follow(wanted, progress)
+    except KeyboardInterrupt:
+        if wanted.training.checkpoint and Path(wanted.training.checkpoint).is_file():
+            kept = f"{wanted.training.checkpoint} holds what is done; the same command goes on from there"
+            print(f"neuroemu: {kept}", file=sys.stderr)
+        raise
     if wanted.write.image:
         done.image.save(wanted.write.image)
     if wanted.write.history:
         done.save_history(wanted.write.history)
-    screen.result({"epochs": [asdict(epoch) for epoch in done.history], "image": done.image.digest}, *_text(done))
+    if wanted.write.network:
+        write_nir(learned(network, done.image), wanted.write.network)
+    result = {"epochs": [asdict(epoch) for epoch in done.history], "stopped_early": done.stopped_early}
+    screen.result(result | {"image": done.image.digest}, *_text(done))
 
 
 def _from_toml(path: str) -> Plan:
@@ -53,20 +72,22 @@ def _from_toml(path: str) -> Plan:
     for name in context.params:
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if given and name not in ("plan", "as_json"):
-            raise NetworkError(f"{path}: option --{name} is for NIR files; say it in the TOML file")
+            option = name.replace("_", "-")
+            raise NetworkError(f"{path}: option --{option} is for NIR files; say it in the TOML file")
     return load_plan(path)
 
 
 def _from_nir(path: str, options: dict[str, Any]) -> Plan:
     if not options["rule"] or not options["data"]:
         raise NetworkError(f"{path}: training a NIR file needs --rule and --data; give both, or a TOML file")
+    how = ("epochs", "commit_every", "patience", "engine", "seed", "checkpoint")
     raw = {
         "network": path,
         "chip": options["chip"],
         "rule": {"name": options["rule"]},
-        "data": {"name": options["data"], "encoder": options["encoder"], "ticks": options["ticks"]},
-        "training": {name: options[name] for name in ("epochs", "engine", "seed", "checkpoint")},
-        "write": {"image": options["output"], "history": options["history"]},
+        "data": {"name": options["data"], **{name: options[name] for name in ("encoder", "ticks", "train")}},
+        "training": {"frozen": list(options["freeze"]), **{name: options[name] for name in how}},
+        "write": {"image": options["output"], "network": options["network_out"], "history": options["history"]},
     }
     return plan_of(raw, path)
 
@@ -79,4 +100,5 @@ def _text(done: Training) -> list[Any]:
         rows.add_row(
             str(e.epoch + 1), f"{e.train_accuracy:.2%}", test, f"{e.spikes:,.1f}", energy, learning, f"{e.wall_s:.1f}"
         )
-    return [rows, f"trained image {done.image.digest[:12]}"]
+    early = ["stopped early: the test accuracy no longer rose"] if done.stopped_early else []
+    return [rows, *early, f"trained image {done.image.digest[:12]}"]

@@ -83,7 +83,7 @@ def run(
         if timing is not None:
             from neuroemu.engines.clock import time_recorded
 
-            outcome.timing = time_recorded(job, outcome.spikes)
+            outcome.timing = time_recorded(job, outcome.spikes, outcome.lengths)
         done = _as_run(job, engine, outcome, time.perf_counter() - begun)
         keep(outcome.spikes)
     return done
@@ -163,7 +163,8 @@ def _as_run(job: Job, engine: str, outcome: Outcome, wall_s: float) -> Run:
         chip_path=image.chip_path,
         seed=job.seed,
         rows=job.stimulus.rows,
-        ticks=job.ticks,
+        ticks=job.ticks if outcome.lengths is None else int(outcome.lengths.max(initial=1)),
+        lengths=outcome.lengths,
         lag=image.lag,
         n=job.stimulus.n,
         n_cores=image.n_cores,

@@ -47,8 +47,9 @@ class Collector:
         self.sinks += np.stack([taken, timing.sink_busy])
         self.held_by[holder_name(self.traffic, timing.held_by)] += 1
 
-    def timing(self) -> Timing:
-        """The account of the run."""
+    def timing(self, lengths: Ints | None) -> Timing:
+        """The account of the run; ``lengths``, if presentations differ, are their ticks."""
+        longest = self.tick_ps.shape[1] if lengths is None else int(lengths.max(initial=1))
         mesh, traffic = self.traffic.mesh, self.traffic
         latency = np.sort(np.concatenate([*self.latency, np.zeros(0, np.int64)]))
         cores = {}
@@ -63,7 +64,8 @@ class Collector:
             for k in np.flatnonzero(self.links[0])
         }
         percentiles = {p: int(latency[-(-latency.size * p // 100) - 1]) for p in PERCENTILES} if latency.size else {}
-        return Timing(self.tick_ps, latency.size, percentiles, cores, links, dict(self.held_by), traffic.unknown)
+        tick_ps = self.tick_ps[:, :longest].copy()
+        return Timing(tick_ps, latency.size, percentiles, cores, links, dict(self.held_by), traffic.unknown)
 
 
 def link_name(traffic: TrafficOf, number: int) -> str:
@@ -84,8 +86,11 @@ def holder_name(traffic: TrafficOf, holder: Holder) -> str:
     return f"{who} {'sending' if holder.kind == 'source' else 'taking in'}"
 
 
-def time_recorded(job: Job, spikes: Spikes) -> Timing:
-    """Time a run from its packets. Raises RunError if its rules take time, which packets do not tell."""
+def time_recorded(job: Job, spikes: Spikes, lengths: Ints | None = None) -> Timing:
+    """Time a run from its packets, and from the ticks of its presentations if they differ.
+
+    Raises RunError if its rules take time, which packets do not tell.
+    """
     traffic = TrafficOf(job.image)
     if job.plastic and job.image.chip.time_ps("rule_operation") and any(p.program for p in job.image.projections):
         raise RunError(
@@ -93,20 +98,21 @@ def time_recorded(job: Job, spikes: Spikes) -> Timing:
             "use engine='event'"
         )
     collector = Collector(traffic, job.stimulus.n, job.ticks)
-    ticks = _Replay(job, traffic, spikes).ticks()
+    ticks = _Replay(job, traffic, spikes, lengths).ticks()
     while some := list(islice(ticks, AT_ONCE)):
         timed = run_twin(traffic.mesh, traffic.latencies, (packets for _, _, packets in some), job.workers)
         for (presentation, tick, packets), timing in zip(some, timed, strict=True):
             collector.add(presentation, tick, packets, timing)
         job.progress("timing", some[-1][0] + 1, job.stimulus.n)
-    return collector.timing()
+    return collector.timing(lengths)
 
 
 class _Replay:
     """A recorded run, tick by tick."""
 
-    def __init__(self, job: Job, traffic: TrafficOf, spikes: Spikes) -> None:
+    def __init__(self, job: Job, traffic: TrafficOf, spikes: Spikes, lengths: Ints | None) -> None:
         self.job, self.image, self.traffic, self.spikes = job, job.image, traffic, spikes
+        self.lengths = np.full(job.stimulus.n, job.ticks) if lengths is None else lengths
         self.edges = np.searchsorted(
             spikes.presentation * job.ticks + spikes.tick, np.arange(job.stimulus.n * job.ticks + 1)
         )
@@ -122,7 +128,7 @@ class _Replay:
         }  # fmt: skip
         for presentation in range(self.job.stimulus.n):
             reached = Reached(self.image)
-            for tick in range(self.job.ticks):
+            for tick in range(int(self.lengths[presentation])):
                 sends = self.sends(presentation, tick)
                 enabled = (windows[:, 0] <= tick) & (tick < windows[:, 1])
                 active = reached.now(tick)

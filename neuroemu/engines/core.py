@@ -16,7 +16,7 @@ from neuroemu.engines.bound import POST, PRE, SYNAPSE, Bound, Registers
 from neuroemu.image import Image
 from neuroemu.isa import CHANNELS, Bits, site_key, tick_key, unit_key
 from neuroemu.language import Program
-from neuroemu.machine import COMMIT_TICK, dendrite, site, winner
+from neuroemu.machine import COMMIT_TICK, dendrite, site, viewed, winner
 from neuroemu.memory import Memory, start_of
 from neuroemu.network import Ints
 from neuroemu.program import python_hooks
@@ -298,11 +298,12 @@ class Synapses:
         if "arrive" in self.bound:
             self.bound["arrive"]((0, segment, 0), inputs)
             self.axon_calls["arrive"] += 1
-        ports = self.projection.routes[channel]
+        ports, view = self.projection.routes[channel], self.projection.view
         for port, mode in ports:
             totals, factor = self.neurons.totals[port], arrival.payload if mode == "weight*payload" else 1
             for k in row:
-                totals[self.post[k]] += self.weight[k] * factor
+                weight = self.weight[k] if view is None else viewed(self.weight[k], *view)
+                totals[self.post[k]] += weight * factor
                 self.neurons.touched[self.post[k]] = 1
         if "arrive_synapse" in self.bound:
             for k in row:

@@ -18,9 +18,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroemu.engines.job import Job, Outcome
+from neuroemu.engines.job import Job, Outcome, restless
 from neuroemu.engines.kernel import generate
 from neuroemu.engines.plan import LOCAL_KINDS, Plan, PopulationPlan, ProjectionPlan, dtype_of, named
+from neuroemu.engines.record import until
 from neuroemu.files import write_whole
 from neuroemu.image import Image
 from neuroemu.isa import RULE_HOOKS
@@ -94,6 +95,8 @@ class _Batch:
         self.shared = self.shared_arrays()
         self.workers = [self.worker_arrays(k) for k in range(self.n_workers)]
         self.records: list[NDArray[np.int32]] = []
+        self.restless: list[tuple[int, int]] = []
+        """Presentations that were not quiet in time, and the place of the phase."""
         self.commits = job.start.commits
         populations = [p.population.n * len(p.owner.program.channels) for p in self.plan.populations]
         self.most = sum(populations) * job.ticks
@@ -114,11 +117,29 @@ class _Batch:
             self.population_arrays(plan, values)
         for projection in self.plan.projections:
             self.projection_arrays(projection, values)
+        if self.job.patient:
+            values |= self.patience()
         for place, (number, _) in enumerate(self.image.probes):
             shape = (self.job.stimulus.n, self.job.ticks, self.image.populations[number].n)
             values[f"probe{place}"] = np.zeros(shape, np.int64)
         for number in self.plan.readouts:
             values[f"readout{number}"] = np.zeros((self.job.stimulus.n, self.image.populations[number].n), np.int64)
+        return values
+
+    def patience(self) -> Arrays:
+        """What tells a kernel when the chip is quiet: how many ticks after a packet its last delivery is, what the host does."""
+        job, until = self.job, self.job.last_word.copy()
+        for number, population in self.plan.hosts:
+            events = job.stimulus.events.get(population.name)
+            if events is not None:
+                each = np.repeat(np.arange(job.stimulus.n * job.stimulus.rows), np.diff(events.indptr, axis=1).ravel())
+                presentation, row = np.divmod(each, job.stimulus.rows)
+                np.maximum.at(until, presentation, row + job.reach(number, "input")[events.neuron])
+        self.lengths = np.zeros(job.stimulus.n, np.int64)
+        values: Arrays = {"host_until": until, "lengths": self.lengths}
+        for plan in self.plan.populations:
+            for channel in plan.owner.program.channels:
+                values[f"{plan.tag}_reach_{channel}"] = job.reach(plan.number, channel)
         return values
 
     def population_arrays(self, plan: PopulationPlan, values: Arrays) -> None:
@@ -248,12 +269,18 @@ class _Batch:
         self.call(0, bounds[0], bounds[1])
         for thread in threads:
             thread.join()
+        if self.restless:
+            presentation, place = min(self.restless)
+            raise restless(self.job.stimulus.first + presentation, self.job.phases[place])
 
     def call(self, worker: int, low: int, high: int) -> None:
         """Run presentations low to high - 1 on one thread, emptying the record whenever it is full."""
         record, step = self.record(high - low), max(1, (high - low) // CHUNKS)
         while low < high:
             low, length = self.module.run(*self.arguments(worker, low, min(low + step, high), record))
+            if length < 0:
+                self.restless.append((low, -1 - length))
+                return
             if length:
                 self.records.append(record[:, :length].copy())
             if worker == 0:
@@ -265,17 +292,15 @@ class _Batch:
 
     def arguments(self, worker: int, low: int, high: int, record: NDArray[np.int32]) -> list[Any]:
         """The arguments of the kernel's function ``run``."""
-        phases, phase_ticks = self.job.schedule
+        phases = np.array([(phase.number, phase.ticks, phase.until_quiet) for phase in self.job.phases], np.int64)
         stimulus, values = self.job.stimulus, self.shared | self.workers[worker]
         fixed = (
             low,
             high,
             stimulus.first,
-            self.job.ticks,
             stimulus.rows,
             self.job.seed,
             phases,
-            phase_ticks,
             self.most,
             record,
             0,
@@ -307,25 +332,30 @@ class _Batch:
         last = self.workers[-1]
         columns = np.concatenate([*self.records, np.zeros((len(Spikes.FIELDS), 0), np.int32)], axis=1)
         state, weights = self.final(last)
+        lengths = self.lengths if self.job.patient else None
         return Outcome(
             spikes=Spikes.of(columns),
             counts=tally(self.image, self.raw()),
-            probes={(names[n], r): self.shared[f"probe{place}"] for place, (n, r) in enumerate(self.image.probes)},
+            probes={
+                (names[n], r): until(self.shared[f"probe{place}"], lengths)
+                for place, (n, r) in enumerate(self.image.probes)
+            },
             readout={names[number]: self.shared[f"readout{number}"] for number in self.plan.readouts},
             state=state,
             weights=weights,
             compile_s=self.compile_s,
+            lengths=lengths,
         )
 
     def raw(self) -> Raw:
-        job = self.job
+        job, lengths = self.job, self.lengths if self.job.patient else np.full(self.job.stimulus.n, self.job.ticks)
         raw = Raw(
             plastic=job.plastic,
             presentations=job.stimulus.n,
-            ticks=job.ticks * job.stimulus.n,
+            ticks=int(lengths.sum()),
             commits=self.commits - job.start.commits,
         )
-        raw.sends, raw.unsent = host_sends(self.image, job.stimulus, job.ticks, job.deepest)
+        raw.sends, raw.unsent = host_sends(self.image, job.stimulus, lengths, job.deepest)
         for plan in self.plan.populations:
             for channel in plan.owner.program.channels:
                 raw.sends[plan.number, channel] = self.total(f"{plan.tag}_sends_{channel}")

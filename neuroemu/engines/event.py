@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from neuroemu.aer import KeyLayout
 from neuroemu.engines.clock import Collector
 from neuroemu.engines.core import Arrival, Core, Moment, Send
-from neuroemu.engines.job import Job, Outcome
+from neuroemu.engines.job import Course, Job, Outcome
 from neuroemu.engines.noc_event import Network
 from neuroemu.engines.record import Recorder, state_of
 from neuroemu.engines.traffic import Carried, Sends, TrafficOf
@@ -112,7 +112,7 @@ class _Chip:
         for number, core in self.cores.items():
             self.count_core(number, core.core)
         state, weights = state_of(self.image, cores)
-        timing = self.collector.timing()
+        timing = self.collector.timing(self.recorder.lengths)
         return self.recorder.outcome(expand(self.image, Counts(self.counts)), state, weights, timing)
 
     def presentations(self) -> Process:
@@ -125,25 +125,30 @@ class _Chip:
                     core.core.commit(high - low)
 
     def presentation(self, presentation: int) -> Process:
-        phases, phase_ticks = self.job.schedule
+        course = Course(self.job, presentation)
         moment = Moment(self.job.seed, self.job.stimulus.first + presentation, 0)
         for core in self.cores.values():
             core.core.begin()
             core.mailbox, core.due = [], {}
-        for tick in range(self.job.ticks):
-            moment.tick, moment.phase, moment.phase_tick = tick, int(phases[tick]), int(phase_ticks[tick])
-            yield from self.tick(presentation, moment)
-        moment.tick = self.job.ticks
+        moment.tick = 0
+        while not course.over:
+            moment.phase, moment.phase_tick = course.phase, course.phase_tick
+            busy = yield from self.tick(presentation, moment)
+            waiting = any(core.mailbox or core.due for core in self.cores.values())
+            course.advance(quiet=not (busy or waiting or moment.tick <= self.job.last_word[presentation]))
+            moment.tick += 1
         for number, core in self.cores.items():
             core.core.end(moment)
             self.count_dropped(number, core)
         self.recorder.end(presentation, [core.core for core in self.cores.values()])
 
     # ---- a tick
-    def tick(self, presentation: int, moment: Moment) -> Process:
-        tick = moment.tick
+    def tick(self, presentation: int, moment: Moment) -> Generator[simpy.Event, Any, bool]:
+        """One tick; returns whether anything was delivered or sent in it."""
+        tick, delivered = moment.tick, 0
         for number, core in self.cores.items():
             arrivals = self.deliver(number, core, tick)
+            delivered += len(arrivals)
             for served in core.core.synapse(arrivals, moment):
                 self.count_served(number, served.projection, served.synops, served.row)
         told = self.modulate(presentation, tick)
@@ -159,6 +164,7 @@ class _Chip:
         host = self.job.input_packets(presentation, tick)
         everything = [*sends, *(Send(number, neuron, "input", payload) for number, neuron, payload in host)]
         yield from self.axon_out(presentation, tick, everything, enabled, told, rules)
+        return bool(delivered or everything)
 
     def deliver(self, number: int, core: _EventCore, tick: int) -> list[Arrival]:
         """Packets that the network delivered in the last tick reach the axons."""

@@ -9,7 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from neuroemu.image import Image, ImagePopulation
+from neuroemu.errors import RunError
+from neuroemu.image import Image, ImagePopulation, Phase
 from neuroemu.memory import Memory
 from neuroemu.network import Ints
 from neuroemu.run import Counts, Spikes
@@ -39,20 +40,30 @@ class Job:
     """What the chip remembers when the run begins, on top of the image."""
 
     @cached_property
-    def schedule(self) -> tuple[Ints, Ints]:
-        """Phase number and tick within the phase, for every tick of a presentation."""
-        phases = [phase for phase in self.image.phases if self.plastic or not phase.learning]
+    def phases(self) -> tuple[Phase, ...]:
+        """Phases of a presentation, in order; one, of number 0, if the network states none."""
         if not self.image.phases:
-            return np.zeros(self.ticks, np.int64), np.arange(self.ticks)
-        number = np.repeat([phase.number for phase in phases], [phase.ticks for phase in phases])
-        return number.astype(np.int64), np.concatenate([np.arange(phase.ticks) for phase in phases])
+            return (Phase(0, self.stimulus.rows + self.image.lag),)
+        return tuple(phase for phase in self.image.phases if self.plastic or not phase.learning)
+
+    @property
+    def patient(self) -> bool:
+        """Whether some phase lasts until quiet, so that presentations may differ in length."""
+        return any(phase.until_quiet for phase in self.phases)
 
     @cached_property
     def ticks(self) -> int:
-        """Ticks of a presentation: the phases', or the rows of the input and the lag."""
-        if self.image.phases:
-            return sum(phase.ticks for phase in self.image.phases if self.plastic or not phase.learning)
-        return self.stimulus.rows + self.image.lag
+        """Ticks of a presentation; the most it may take, where a phase lasts until quiet."""
+        return sum(phase.ticks for phase in self.phases)
+
+    @cached_property
+    def last_word(self) -> Ints:
+        """The last tick of every presentation in which the host sends or tells something, shape (n,); -1 if there is none."""
+        last = np.full(self.stimulus.n, max(self.modulations, default=-1))
+        for events in self.stimulus.events.values():
+            presentation, row = np.nonzero(np.diff(events.indptr, axis=1))
+            np.maximum.at(last, presentation, row)
+        return last
 
     def window(self, population: ImagePopulation) -> tuple[int, int]:
         """First tick of the population's somas and the one after the last."""
@@ -64,6 +75,15 @@ class Job:
     def deepest(self) -> int:
         """The longest delay of any synapse, in ticks."""
         return max((part.delay for projection in self.image.projections for part in projection.parts), default=0)
+
+    def reach(self, population: int, channel: str) -> Ints:
+        """In how many ticks after a neuron's packet its last delivery is, shape (neurons,); 0 where it goes to no synapse."""
+        reach = np.zeros(self.image.populations[population].n, np.int64)
+        for projection in self.image.projections:
+            if projection.pre == population and channel in projection.routes:
+                for part in projection.parts:
+                    np.maximum(reach, np.where(part.fan_out > 0, 1 + part.delay, 0), out=reach)
+        return reach
 
     @cached_property
     def modulations(self) -> dict[int, list[int]]:
@@ -103,6 +123,46 @@ class Job:
         return [(low, min(low + size, self.stimulus.n)) for low in range(0, self.stimulus.n, size)]
 
 
+class Course:
+    """Where in its phases a presentation is; engines ask it before every tick and tell it after."""
+
+    def __init__(self, job: Job, presentation: int) -> None:
+        self.phases, self.number = job.phases, job.stimulus.first + presentation
+        self.place = self.phase_tick = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether the last tick is done."""
+        return self.place == len(self.phases)
+
+    @property
+    def left(self) -> int:
+        """How many ticks may still come."""
+        return sum(phase.ticks for phase in self.phases[self.place :]) - self.phase_tick
+
+    @property
+    def phase(self) -> int:
+        """Number of the phase that the next tick is in."""
+        return self.phases[self.place].number
+
+    def advance(self, quiet: bool) -> None:
+        """A tick is done. Raises RunError where a phase is not quiet in time."""
+        phase = self.phases[self.place]
+        self.phase_tick += 1
+        if phase.until_quiet and not quiet and self.phase_tick == phase.ticks:
+            raise restless(self.number, phase)
+        if self.phase_tick == phase.ticks or (phase.until_quiet and quiet):
+            self.place, self.phase_tick = self.place + 1, 0
+
+
+def restless(presentation: int, phase: Phase) -> RunError:
+    """The error of a phase that reached its cap."""
+    return RunError(
+        f"presentation {presentation}: phase {phase.number} was not quiet within its cap of {phase.ticks} ticks; "
+        "state a larger cap, or look for neurons that never stop sending"
+    )
+
+
 @dataclass(eq=False)
 class Outcome:
     """What an engine saw; see Run for the shapes."""
@@ -115,6 +175,8 @@ class Outcome:
     weights: dict[str, Ints] = field(default_factory=dict)
     timing: Timing | None = None
     compile_s: float = 0.0
+    lengths: Ints | None = None
+    """Ticks of every presentation, shape (n,), where they may differ."""
 
 
 def readouts(image: Image) -> list[int]:

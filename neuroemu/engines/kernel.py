@@ -9,7 +9,7 @@ from __future__ import annotations
 from neuroemu.engines.kernel_function import Function
 from neuroemu.engines.kernel_run import RunFunction
 from neuroemu.engines.plan import Plan
-from neuroemu.machine import COMMIT_TICK, dendrite, winner
+from neuroemu.machine import COMMIT_TICK, dendrite, viewed, winner
 from neuroemu.program import CALLEE, helper_source, library_source, plain_source
 
 
@@ -26,6 +26,7 @@ def generate(plan: Plan) -> tuple[str, list[str], list[str]]:
         *library_source(),
         f"{CALLEE}\n{plain_source(dendrite)}",
         f"{CALLEE}\n{plain_source(winner)}",
+        *([f"{CALLEE}\n{plain_source(viewed)}"] if any(p.projection.view for p in plan.projections) else []),
         *_helpers(plan),
         run.source("run"),
         *([commit.source("commit")] if commit.w.lines else []),

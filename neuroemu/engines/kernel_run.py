@@ -15,8 +15,7 @@ class RunFunction(Function):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.fixed = (
-            "lo", "hi", "first", "ticks", "rows", "seed", "phase_of", "phase_tick_of", "most", "record", "length",
-            "commits",
+            "lo", "hi", "first", "rows", "seed", "phases", "most", "record", "length", "commits",
         )  # fmt: skip
 
     def write(self) -> None:
@@ -29,16 +28,53 @@ class RunFunction(Function):
                 w("next_one = b", "break")
             with self.stage("begin"):
                 self.begin()
-            with w.block("for tick in range(ticks):"):
-                w("phase = phase_of[tick]", "phase_tick = phase_tick_of[tick]")
-                self.base("u64(first + b)", "u64(tick)")
-                self.tick()
+            w("ticks = 0")
+            self.course()
             with self.stage("undelivered"):
                 self.undelivered()
             self.end()
         with self.stage("give_back"):
             self.give_back()
         w("return next_one, length")
+
+    def course(self) -> None:
+        """The phases and their ticks; a row of ``phases`` is a phase's number, its ticks, and whether it lasts until quiet."""
+        w, patient = self.w, self.plan.job.patient
+        if patient:
+            w("due = -1", f"host = {w.arg('host_until')}[b]")
+        with w.block("for place in range(phases.shape[0]):"):
+            w("phase = phases[place, 0]")
+            if patient:
+                w("quiet = 0")
+            with w.block("for phase_tick in range(phases[place, 1]):"):
+                w("tick = ticks")
+                self.base("u64(first + b)", "u64(tick)")
+                if patient:
+                    w("before = length")
+                self.tick()
+                w("ticks += 1")
+                if patient:
+                    self.until_quiet()
+            if patient:
+                with w.block("if phases[place, 2] != 0 and quiet == 0:"):
+                    w("return b, i64(-1) - place")
+        if patient:
+            w(f"{w.arg('lengths')}[b] = ticks")
+
+    def until_quiet(self) -> None:
+        """Leave a phase with its first tick that delivered and sent nothing and left nothing waiting.
+
+        ``due`` is the last tick in which something sent by a neuron is delivered, ``host`` that of the host's own doings.
+        """
+        w = self.w
+        with w.block("if length == before and due < tick and host < tick:"), w.block("if phases[place, 2] != 0:"):
+            w("quiet = 1", "break")
+        for plan in self.plan.populations:
+            for channel in plan.owner.program.channels:
+                reach = w.arg(f"{plan.tag}_reach_{channel}")
+                w(f"slot = tick % {self.plan.ring}")
+                with w.loop("e", f"{plan.tag}_count_{channel}[slot]"):
+                    w(f"due = max(due, tick + {reach}[{plan.tag}_list_{channel}[slot, e]])")
 
     def base(self, presentation: str, tick: str) -> None:
         if self.plan.keyed:

@@ -62,11 +62,17 @@ def _drive(kernel: Function, plan: ProjectionPlan, port: str, names: str, payloa
     w, tag = kernel.w, plan.tag
     total, weight = f"{plan.post_tag}_total_{port}", w.arg(named(tag, plan.weight or "weight"))
     factor = f" * i64({payloads}[e])" if payloads else ""
+
+    def seen(place: str) -> str:
+        """The datapath's weight."""
+        view = plan.projection.view
+        return place if view is None else f"viewed(i64({place}), {', '.join(map(str, view))})"
+
     if not plan.dense:
         with w.loop("e", "e1", "e0"):
             w(f"j = u64({names}[e])")
             with kernel.list_row(plan):
-                w(f"{total}[u64({w.arg(f'{tag}_post')}[k])] += {weight}[k]{factor}")
+                w(f"{total}[u64({w.arg(f'{tag}_post')}[k])] += {seen(f'{weight}[k]')}{factor}")
         return
     w("e = e0")
     rows = [f"{tag}_row{r}" for r in range(4)]
@@ -74,12 +80,12 @@ def _drive(kernel: Function, plan: ProjectionPlan, port: str, names: str, payloa
         with w.block("while e + 4 <= e1:"):
             w(*(f"{row} = {weight}[{names}[e + {r}]]" for r, row in enumerate(rows)))
             with w.loop("i", plan.n_post):
-                w(f"{total}[i] += " + " + ".join(f"{row}[i]" for row in rows))
+                w(f"{total}[i] += " + " + ".join(seen(f"{row}[i]") for row in rows))
             w("e += 4")
     with w.block("while e < e1:"):
         w(f"{rows[0]} = {weight}[{names}[e]]")
         with w.loop("i", plan.n_post):
-            w(f"{total}[i] += {rows[0]}[i]{factor}")
+            w(f"{total}[i] += {seen(f'{rows[0]}[i]')}{factor}")
         w("e += 1")
 
 

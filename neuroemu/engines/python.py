@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neuroemu.engines.core import Arrival, Core, Moment, Send
-from neuroemu.engines.job import Job, Outcome, by_slice
+from neuroemu.engines.job import Course, Job, Outcome, by_slice
 from neuroemu.engines.record import Recorder, state_of
 from neuroemu.image import Image
 from neuroemu.isa import CHANNELS, RULE_HOOKS
@@ -26,8 +26,8 @@ def run(job: Job) -> Outcome:
     for low, high in job.batches():
         for presentation in range(low, high):
             whole.begin(job, presentation)
-            for tick in range(job.ticks):
-                recorder.tick(presentation, tick, whole.tick(), [whole.core])
+            while not whole.course.over:
+                recorder.tick(presentation, whole.next, whole.tick(), [whole.core])
             whole.end()
             recorder.end(presentation, [whole.core])
             job.progress("running", presentation + 1, job.stimulus.n)
@@ -71,15 +71,16 @@ class Whole:
     def begin(self, job: Job, presentation: int) -> None:
         """Start a presentation of a job for this image; it is the job's that decides phases, windows, inputs and values."""
         self.job, self.presentation, self.next = job, presentation, 0
+        self.course = Course(job, presentation)
         self.moment.presentation, self.moment.tick = job.stimulus.first + presentation, 0
         self.core.begin()
         self.due, self.arrivals = {}, []
         self.late.clear()
 
-    def tick(self, injected: Iterable[Send] = ()) -> list[Send]:
-        """One tick; ``injected`` joins what the host sends in it. Returns what the chip's neurons sent."""
+    def tick(self, injected: Iterable[Send] = (), more: bool = False) -> list[Send]:
+        """One tick; ``injected`` joins what the host sends in it, ``more`` says that more will be. Returns what the chip's neurons sent."""
         job, moment, tick = self.job, self.moment, self.next
-        moment.tick, moment.phase, moment.phase_tick = tick, *(int(column[tick]) for column in job.schedule)
+        moment.tick, moment.phase, moment.phase_tick = tick, self.course.phase, self.course.phase_tick
         self.arrivals = sorted(self.due.pop(tick, []))  # deliver
         self.core.synapse(self.arrivals, moment)
         for number in job.modulations.get(tick, ()):
@@ -97,6 +98,8 @@ class Whole:
         self.core.rules(moment)
         self.raw.ticks += 1
         self.next += 1
+        waiting = bool(self.due) or more or tick <= job.last_word[self.presentation]
+        self.course.advance(quiet=not (self.arrivals or everything or waiting))
         return sends  # barrier: nothing to wait for here
 
     def send(self, send: Send, tick: int) -> None:

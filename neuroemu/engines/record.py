@@ -22,6 +22,7 @@ class Recorder:
         self.image = job.image
         self.columns: list[tuple[int, int, int, int, int]] = []
         populations = job.image.populations
+        self.lengths = np.zeros(job.stimulus.n, np.int64) if job.patient else None
         self.probes = {
             (number, register): np.zeros((job.stimulus.n, job.ticks, populations[number].n), np.int64)
             for number, register in job.image.probes
@@ -32,6 +33,8 @@ class Recorder:
 
     def tick(self, presentation: int, tick: int, sends: Iterable[Send], cores: Sequence[Core]) -> None:
         """Note what was sent in a tick, and every probed register after its soma."""
+        if self.lengths is not None:
+            self.lengths[presentation] = tick + 1
         self.columns += columns(self.image, presentation, tick, sends)
         for (number, register), array in self.probes.items():
             _copy(cores, number, register, array[presentation, tick])
@@ -50,12 +53,26 @@ class Recorder:
         return Outcome(
             spikes=Spikes.of(columns),
             counts=counts,
-            probes={(names[number], register): array for (number, register), array in self.probes.items()},
+            probes={
+                (names[number], register): until(array, self.lengths)
+                for (number, register), array in self.probes.items()
+            },
             readout={names[number]: array for number, array in self.readout.items()},
             state=state,
             weights=weights,
             timing=timing,
+            lengths=self.lengths,
         )
+
+
+def until(probe: Ints, lengths: Ints | None) -> Ints:
+    """A probe of shape (n, ticks, neurons) cut to the longest presentation; a shorter one keeps its last values to the end."""
+    if lengths is None:
+        return probe
+    probe = probe[:, : int(lengths.max(initial=1))].copy()
+    for presentation, length in enumerate(lengths.tolist()):
+        probe[presentation, length:] = probe[presentation, length - 1]
+    return probe
 
 
 def columns(image: Image, presentation: int, tick: int, sends: Iterable[Send]) -> list[tuple[int, int, int, int, int]]:
