@@ -387,6 +387,7 @@ def main(argv: Sequence[str] | None = None, docs: Path = ROOT / "docs", work: Pa
         write_whole(docs / "gates.md", table(load(docs)).encode())
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it, and then its trainings do
     failed = []
     for gate in GATES:
         if options.names and gate.name not in options.names:
