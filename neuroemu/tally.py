@@ -15,11 +15,14 @@ import numpy as np
 
 from neuroemu.check import Proof, check_program
 from neuroemu.image import HOST, Image, ImagePopulation, ImageProjection, Part, Slice
-from neuroemu.isa import HOOKS
+from neuroemu.isa import HOOKS, LEARNING_HOOKS
 from neuroemu.language import Program
 from neuroemu.network import Ints
 from neuroemu.run import Counts, Where
 from neuroemu.stimulus import Stimulus
+
+LEARNING = "learning."
+"""Begins the keys of counts that are learning's share of the counts of the same name."""
 
 
 @dataclass
@@ -48,6 +51,12 @@ class Raw:
     """(owner, register) of neuron and synapse registers, ports and payloads: by slice."""
     axon_saturations: dict[tuple[int, int, str], Ints] = field(default_factory=dict)
     """(projection, part, register): by pre neuron; every core that holds the axon has its own copy."""
+    taken: dict[tuple[int, str], Ints] | None = None
+    """Packets of every neuron that reached a core, by population and channel; None: what was sent, but for the last tick's."""
+    arrived: dict[tuple[int, int, str], Ints] | None = None
+    """Packets of every pre neuron that came due, by projection, part and channel; None: as sends and unsent tell."""
+    learning: Raw | None = None
+    """What of all this happened in ticks of learning phases; ``taken`` and ``arrived`` are stated there."""
 
 
 class Tables:
@@ -62,9 +71,12 @@ class Tables:
             x, y = hops(image, source, target)
             self.hops[number, channel] = (source, x, y)
 
-    def arrivals(self, raw: Raw, projection: ImageProjection, channel: str, part: Part) -> Ints:
-        """Packets of every pre neuron that came due at this part's delay."""
-        key = (projection.pre, channel)
+    def arrivals(self, raw: Raw, number: int, channel: str, place: int) -> Ints:
+        """Packets of every pre neuron that came due at the delay of a projection's part."""
+        if raw.arrived is not None:
+            return raw.arrived[number, place, channel]
+        projection = self.image.projections[number]
+        key, part = (projection.pre, channel), projection.parts[place]
         sent = raw.sends[key].copy()
         return np.asarray(sent - raw.unsent[key][: part.delay + 1].sum(axis=0), np.int64)
 
@@ -91,7 +103,28 @@ def hops(image: Image, source: Ints, target: Ints) -> tuple[Ints, Ints]:
 
 
 def tally(image: Image, raw: Raw) -> Counts:
-    """Counts by core and owner of a run of the whole network."""
+    """Counts by core and owner of a run of the whole network, those of learning apart once more (``LEARNING``)."""
+    table = _counted(image, raw)
+    apart = _counted(image, raw.learning) if raw.learning is not None else Counter()
+    return Counts(expand(image, Counts(table)).table + of_learning(image, table, apart))
+
+
+def of_learning(image: Image, table: Counter[Where], apart: Counter[Where]) -> Counter[Where]:
+    """What of the counts in ``table`` is learning, under keys that begin with LEARNING.
+
+    That is what happened in ticks of learning phases (``apart``), modulators, every hook that evaluation skips, and all
+    that follows from these.
+    """
+    mine = Counter({where: n for where, n in apart.items() if where[0] not in ("saturation", "dropped")})
+    for (key, core, owner), n in table.items():
+        if key.startswith("hook_") and key.removeprefix("hook_") in LEARNING_HOOKS:
+            mine[key, core, owner] = n
+    return Counter(
+        {(LEARNING + key, core, owner): n for (key, core, owner), n in expand(image, Counts(mine)).table.items()}
+    )
+
+
+def _counted(image: Image, raw: Raw) -> Counter[Where]:
     tables, table = Tables(image), Counter[Where]()
     for number, population in enumerate(image.populations):
         _sends(image, tables, raw, number, population, table)
@@ -104,7 +137,7 @@ def tally(image: Image, raw: Raw) -> Counts:
         for part, n in zip(slices, by_slice, strict=True):
             table["saturation", part.core, f"{owner}.{register}"] += int(n)
     table["barrier", HOST, ""] += raw.ticks
-    return expand(image, Counts(table))
+    return table
 
 
 def _slices_of(image: Image, owner: str) -> tuple[Slice, ...]:
@@ -130,7 +163,7 @@ def _sends(
         indptr, axons = image.routing.entries[number, channel]
         source, x, y = tables.hops[number, channel]
         per_entry = np.repeat(sends, np.diff(indptr))
-        last = np.repeat(raw.unsent[number, channel][0], np.diff(indptr))
+        taken = sends - raw.unsent[owner, channel][0] if raw.taken is None else raw.taken[owner, channel]
         for core in np.unique(source):
             chosen = source == core
             name = "host_packet" if population.is_host else "packet"
@@ -139,7 +172,7 @@ def _sends(
             table["hop_y", int(core), population.name] += int((per_entry * y)[chosen].sum())
         target = image.routing.axon_core[axons]
         for core in np.unique(target):
-            table["axon_in", int(core), population.name] += int((per_entry - last)[target == core].sum())
+            table["axon_in", int(core), population.name] += int(np.repeat(taken, np.diff(indptr))[target == core].sum())
 
 
 def _somas(raw: Raw, number: int, population: ImagePopulation, image: Image, table: Counter[Where]) -> None:
@@ -178,7 +211,7 @@ def _synapses(
         for core, fan_out in tables.fan_out(projection, part):
             reached = fan_out > 0
             for channel, ports in projection.routes.items():
-                arrived = tables.arrivals(raw, projection, channel, part)
+                arrived = tables.arrivals(raw, number, channel, place)
                 table["dropped", core, source.name] += int(
                     (raw.sends[projection.pre, channel] - arrived)[reached].sum()
                 )

@@ -65,6 +65,8 @@ class Network:
     s_max: int = 32767
     momentum: int = 0
     seed: int = 0
+    fine: int = 0
+    bits: int = 8
     synapse_ids: list[int] = field(default_factory=list)
     neuron_ids: list[int] = field(default_factory=list)
     commits: int = 0
@@ -75,18 +77,26 @@ class Network:
         self.moved_b = [np.zeros_like(b) for b in self.biases]
         self.traces = [np.zeros_like(w) for w in self.weights]
 
+    def seen(self) -> list[Ints]:
+        """The weights of the datapath: the masters, rounded to nearest, ties up, and saturated."""
+        if not self.fine:
+            return self.weights
+        half = 1 << (self.bits - 1)
+        return [np.clip((w + (1 << (self.fine - 1))) >> self.fine, -half, half - 1) for w in self.weights]
+
     def run(self, x: Ints, target: Ints) -> Ints:
         """Presentations with these weights: x of shape (n, inputs), target one-hot (n, outputs). Returns I of the top layer."""
         threshold = 1 << self.f
         counts, gates, drives = [x.astype(np.int64)], [], []
-        for w, b in zip(self.weights, self.biases, strict=True):
+        weights = self.seen()
+        for w, b in zip(weights, self.biases, strict=True):
             drive = counts[-1] @ w + b
             drives.append(drive)
             counts.append(np.minimum(np.where(drive > 0, (2 * drive + threshold) // (2 * threshold), 0), self.s_max))
             gates.append((drive > 0) & (counts[-1] < self.s_max))
         top = drives[-1]
         errors = [softmax_error(top, target, self.f, self.alpha)]
-        for w, gate in zip(self.weights[:0:-1], gates[-2::-1], strict=True):
+        for w, gate in zip(weights[:0:-1], gates[-2::-1], strict=True):
             errors.insert(0, rha(errors[0] @ w.T, threshold) * gate)
         for n, error in enumerate(errors):
             if self.momentum:
@@ -107,8 +117,8 @@ class Network:
             k = self.k + self.momentum + 8 if self.momentum else self.k
             up = uniform(self.seed, self.commits, "commit_synapse", ids, k)
             self.weights[n] = np.clip(w + ((self.moved[n] + up) >> k), -32768, 32767)
-            up = uniform(self.seed, self.commits, "commit", self.neuron_ids[n] + np.arange(b.size), self.k)
-            self.biases[n] = np.clip(b + ((self.moved_b[n] + up) >> self.k), -32768, 32767)
+            up = uniform(self.seed, self.commits, "commit", self.neuron_ids[n] + np.arange(b.size), self.k + self.fine)
+            self.biases[n] = np.clip(b + ((self.moved_b[n] + up) >> (self.k + self.fine)), -32768, 32767)
             self.moved[n][:] = 0
             self.moved_b[n][:] = 0
         self.commits += 1

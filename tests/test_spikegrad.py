@@ -2,95 +2,36 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import spikegrad_oracle as oracle
-from cases import Rng, random_placement
+from cases import random_placement
 from fails import fails
+from spikegrad_cases import (
+    N_NETS,
+    RULE,
+    SHAPES,
+    SMALL,
+    compiled,
+    drawn,
+    layers_of,
+    network,
+    random_net,
+    same_weights,
+    told,
+    twin,
+)
 
 import neuroemu as ne
 from neuroemu.check import check_program
 from neuroemu.isa import shift_away, site_key, tick_key, unit_key
 from neuroemu.isa import uniform as uniform_of_isa
 from neuroemu.machine import COMMIT_TICK, site
-from neuroemu.place import Placement
 from neuroemu.program import load_program
 
-RULE = Path(__file__).parent.parent / "firmware" / "rules" / "spikegrad.py"
 PROGRAMS = ("hidden", "output", "norm", "largest", "forward", "backward", "forward_momentum", "backward_momentum")
-SMALL = (6, 5, 4, 3)
-"""Sizes of the net that compiled tests share, and with them a kernel."""
-OPTIONS = {"f": 8, "k": 6, "alpha": 32}
-
-
-def network(sizes: tuple[int, ...], rule: str | Path = "spikegrad", **options: object) -> ne.Network:
-    """A chain of layers `in`, `h1`..., `out`, wired."""
-    names = ["in", *(f"h{n}" for n in range(1, len(sizes) - 1)), "out"]
-    populations = [
-        ne.Population(name, size, ne.HostInput() if name == "in" else ne.Firmware("if"))
-        for name, size in zip(names, sizes, strict=True)
-    ]
-    chain = [ne.Projection(a.name, b.name, np.zeros((a.n, b.n))) for a, b in pairwise(populations)]
-    return ne.wire(ne.Network(populations, chain, outputs=["out"]), rule, **(OPTIONS | options))
-
-
-def compiled(net: ne.Network, placement: Placement | None = None) -> ne.Image:
-    """The network on atlas."""
-    return ne.compile(net, ne.load_chip("atlas"), align=False, placement=placement)
-
-
-def told(x: np.ndarray, labels: np.ndarray, n_out: int, first: int = 0) -> tuple[ne.Stimulus, np.ndarray]:
-    """Input of shape (rows, n, inputs) with its one-hot targets, and these."""
-    target = np.eye(n_out, dtype=np.int64)[labels]
-    return ne.stimulus({"in": x}, {"in": x.shape[2]}, values={"out": target}, first=first), target
-
-
-def twin(net: ne.Network, image: ne.Image, seed: int = 0, momentum: int = 0) -> oracle.Network:
-    """The oracle of a wired network: its weights, and of its image only the ids that random numbers depend on."""
-    learned = [p for p in net.projections if p.rule and ".forward" in p.rule]
-    hidden, output = net.population("h1").neuron, net.population("out").neuron
-    assert isinstance(hidden, ne.Firmware)
-    assert isinstance(output, ne.Firmware)
-    ids = {p.name: min(int(part.ids.min()) for part in p.parts if part.ids.size) for p in image.projections}
-    return oracle.Network(
-        [np.asarray(p.weight, np.int64) for p in learned],
-        [np.zeros(net.population(p.post).n, np.int64) for p in learned],
-        int(hidden.params["f"]),
-        int(hidden.params["k"]),
-        int(output.params["alpha"]),
-        int(hidden.params["s_max"]),
-        momentum,
-        seed,
-        [ids[p.label] for p in learned],
-        [image.population(p.post).id0 for p in learned],
-    )
-
-
-def drawn(rng: Rng, sizes: tuple[int, ...], n: int) -> tuple[ne.Stimulus, np.ndarray, np.ndarray]:
-    """n presentations of signed graded input with random labels: the stimulus, the inputs and the one-hot targets."""
-    x = rng.integers(-4, 12, (1, n, sizes[0]))
-    events, target = told(x, rng.integers(0, sizes[-1], n), sizes[-1])
-    return events, x[0], target
-
-
-def layers_of(sizes: tuple[int, ...]) -> list[str]:
-    return [*(f"h{n}" for n in range(1, len(sizes) - 1)), "out"]
-
-
-def same_weights(done: ne.Run, other: oracle.Network, sizes: tuple[int, ...]) -> bool:
-    """Weights, their mirrored copies and biases, bit for bit."""
-    names = ["in", *layers_of(sizes)]
-    equal = True
-    for n, (pre, post) in enumerate(pairwise(names)):
-        label = f"{pre}->{post}"
-        equal &= np.array_equal(done.weights[label], other.weights[n].ravel())
-        equal &= np.array_equal(done.state[f"{post}.bias"], other.biases[n])
-        if n:
-            equal &= np.array_equal(done.weights[label], done.weights[f"{label}.back"])
-    return equal
 
 
 # ---- the rule and chips
@@ -134,7 +75,8 @@ def test_what_wire_cannot_take_is_refused() -> None:
     with fails(ne.NetworkError, text):
         network((4, 3))
     text = (
-        "f is 30, initial 'he', rows 1, momentum 0; use 0 <= f <= 20, 'he' or 'given', rows >= 1, 0 <= momentum <= 12"
+        "f is 30, initial 'he', rows 1, momentum 0, fine 0; use 0 <= f <= 20, 'he' or 'given', "
+        "rows >= 1, 0 <= momentum <= 12, 0 <= fine <= 14"
     )
     with fails(ne.NetworkError, text):
         network(SMALL, f=30)
@@ -191,31 +133,6 @@ def test_the_error_is_that_of_a_softmax() -> None:
 
 
 # ---- equality with the integer network
-SHAPES = ((5, 6, 3), (4, 5, 4, 2), (3, 3, 3, 3, 3))
-N_NETS = 340
-
-
-def random_net(
-    rng: Rng, sizes: tuple[int, ...], threshold: int
-) -> tuple[ne.Memory, list[np.ndarray], list[np.ndarray]]:
-    """Weights and biases of one random net as a memory: small, past the threshold, or multiples of half of it (ties)."""
-    kind = rng.integers(0, 3)
-    scale = (0.05, 1.6, 1)[kind] * threshold
-    names = ["in", *layers_of(sizes)]
-    weights, registers, ws, bs = {}, {}, [], []
-    for n, (pre, post) in enumerate(pairwise(names)):
-        w, b = rng.normal(0, scale, (sizes[n], sizes[n + 1])), rng.normal(0, scale, sizes[n + 1])
-        if kind == 2:
-            w, b = (np.rint(a / threshold) * (threshold // 2) for a in (w, b))
-        ws.append(np.rint(w).astype(np.int64))
-        bs.append(np.rint(b).astype(np.int64))
-        weights[f"{pre}->{post}"] = ws[-1].ravel()
-        if n:
-            weights[f"{pre}->{post}.back"] = ws[-1].ravel()
-        registers[f"{post}.bias"] = bs[-1]
-    return ne.Memory(weights, registers), ws, bs
-
-
 def against_oracle(
     sizes: tuple[int, ...], nets: int, rule: str | Path = "spikegrad", rows: int = 3, **options: object
 ) -> dict[str, int]:
@@ -283,6 +200,22 @@ def test_many_presentations_equal_the_oracle(sizes: tuple[int, ...], commit_ever
     assert same_weights(done, ideal, sizes)
     assert all((a != b).mean() > 0.3 for a, b in zip(started, ideal.weights, strict=True))
     assert not [key for key in done.counts.names if key.startswith("saturation")]
+
+
+@pytest.mark.parametrize("engine", ["python", "cpu"])
+def test_masters_behind_eight_bit_weights_equal_the_oracle(engine: str) -> None:
+    """Stored weights have 6 more bits than the datapath takes: most updates change no spike at once, and none is lost."""
+    net = network(SMALL, f=6, k=1, fine=6)
+    image = compiled(net)
+    events, x, target = drawn(np.random.default_rng(1), SMALL, 150)
+    done = ne.run(image, events, engine=engine, plastic=True, commit_every=3, seed=5)
+    ideal = twin(net, image, 5)
+    started, seen = [w.copy() for w in ideal.weights], ideal.seen()
+    assert np.array_equal(done.probes["out", "v"][:, -1], ideal.train(x, target, 3))
+    assert same_weights(done, ideal, SMALL)
+    assert all((a != b).mean() > 0.3 for a, b in zip(started, ideal.weights, strict=True))
+    assert all(abs(w).max() <= 128 for w in ideal.seen())
+    assert any((a != b).any() for a, b in zip(seen, ideal.seen(), strict=True))
 
 
 @pytest.mark.parametrize("commit_every", [1, 4])

@@ -219,14 +219,17 @@ class backward_momentum:
         return w
 
 
-def wire(network, projections, output, *, f=12, k=2, alpha=64, s_max=32767, rows=1, momentum=0, initial="he", seed=0):
+def wire(
+    network, projections, output, *, f=12, k=2, alpha=64, s_max=32767, rows=1, momentum=0, fine=0, bits=8, initial="he", seed=0
+):
     """A chain input -> hidden layers -> output learns by SpikeGrad; its populations get this file's neurons.
 
     Thresholds are 2^f, eta / alpha is 2^-(f+k), ``alpha`` scales the error, counts saturate at ``s_max``. Graded input comes in
     the first ``rows`` ticks. ``momentum`` m > 0 is mu = 1 - 2^-m a presentation, for weights (biases go the same way at once);
     its traces are kept, so presentations run one after the other. ``initial`` "he" draws weights N(0, sqrt(2/n)) in units of
-    2^f from ``seed``, "given" keeps the network's own integers. Read out register v of the output. Compile with align=False:
-    the phases say who computes when.
+    2^f from ``seed``, "given" keeps the network's own integers. With ``fine`` m > 0 stored weights have m more bits of fraction
+    (units of 2^-(f+m)) and the datapath takes them rounded, in ``bits``; eta / alpha is 2^-(f+m+k) then. Read out register v of
+    the output. Compile with align=False: the phases say who computes when.
     """
     from dataclasses import replace
     from pathlib import Path
@@ -243,10 +246,10 @@ def wire(network, projections, output, *, f=12, k=2, alpha=64, s_max=32767, rows
             f"SpikeGrad learns a chain from an input through hidden layers to the output; {', '.join(projections)} is not one "
             f"that ends at '{output}'"
         )
-    if not 0 <= f <= 20 or initial not in ("he", "given") or rows < 1 or not 0 <= momentum <= 12:
+    if not 0 <= f <= 20 or initial not in ("he", "given") or rows < 1 or not 0 <= momentum <= 12 or not 0 <= fine <= 14:
         raise ne.NetworkError(
-            f"f is {f}, initial {initial!r}, rows {rows}, momentum {momentum}; use 0 <= f <= 20, 'he' or 'given', rows >= 1, "
-            "0 <= momentum <= 12"
+            f"f is {f}, initial {initial!r}, rows {rows}, momentum {momentum}, fine {fine}; use 0 <= f <= 20, 'he' or 'given', "
+            "rows >= 1, 0 <= momentum <= 12, 0 <= fine <= 14"
         )
     file = Path(__file__)
     shipped = file.parent.name == "rules" and file.parent.parent.name == "firmware"
@@ -259,19 +262,20 @@ def wire(network, projections, output, *, f=12, k=2, alpha=64, s_max=32767, rows
     neurons = {
         p.post: ne.Firmware(
             f"{rule}.hidden",
-            {"fire_phase": 1 + n, "back_phase": start + 4 + deep - n, "f": f, "s_max": s_max, "k": k},
+            {"fire_phase": 1 + n, "back_phase": start + 4 + deep - n, "f": f, "s_max": s_max, "k": k + fine},
             {"passes": int(n > 0)},
         )
         for n, p in enumerate(chain[:-1])
     }
     neurons[output] = ne.Firmware(
         f"{rule}.output",
-        {"fire_phase": deep + 1, "start": start, "step": step, "alpha": alpha, "exp": exp, "recip": recip, "k": k},
+        {"fire_phase": deep + 1, "start": start, "step": step, "alpha": alpha, "exp": exp, "recip": recip, "k": k + fine},
     )
     populations = [replace(p, neuron=neurons.get(p.name, p.neuron)) for p in network.populations]
     populations.append(ne.Population(f"{output}.norm", 1, ne.Firmware(f"{rule}.norm", {"start": start})))
 
     kind, params = ("_momentum", {"k": k + momentum + 8, "decay": 4096 >> momentum}) if momentum else ("", {"k": k})
+    view = ne.View(fine, bits) if fine else None
     rng = np.random.default_rng(seed)
     learning, copies = {}, []
     for n, p in enumerate(chain):
@@ -283,18 +287,18 @@ def wire(network, projections, output, *, f=12, k=2, alpha=64, s_max=32767, rows
         if initial == "he":
             fan_in = shape[0] if lists is None else max(value.size / shape[1], 1)
             drawn = rng.normal(0, np.sqrt(2 / fan_in), shape if lists is None else value.shape)
-            value = np.clip(np.rint(drawn * (1 << f)), -32768, 32767)
+            value = np.clip(np.rint(drawn * (1 << f + fine)), -32768, 32767)
         weight = value if lists is None else replace(lists, weight=value)
         turned = value.T if lists is None else ne.Sparse(lists.post, lists.pre, value)
         channel = "spike" if n else "input"
         learning[p.label] = replace(
-            p, weight=weight, rule=f"{rule}.forward{kind}", params=params, routes={channel: [("drive", "weight*payload")]}
+            p, weight=weight, rule=f"{rule}.forward{kind}", params=params, routes={channel: [("drive", "weight*payload")]}, view=view
         )
         if n:
             routes = {"error": [("back", "weight*payload")]}
             copies.append(
                 ne.Projection(
-                    p.post, p.pre, turned, f"{p.label}.back", 0, routes, f"{rule}.backward{kind}", params, mirror=p.label
+                    p.post, p.pre, turned, f"{p.label}.back", 0, routes, f"{rule}.backward{kind}", params, mirror=p.label, view=view
                 )
             )
     m, helper = network.population(output).n, f"{output}.norm"

@@ -58,6 +58,8 @@ class Moment:
     tick: int
     phase: int = 0
     phase_tick: int = 0
+    learning: bool = False
+    """Whether the phase is for learning."""
 
     def key(self, hook: str, channel: str | None, ident: int) -> int:
         """The random key of a hook call."""
@@ -103,6 +105,8 @@ class Neurons:
         self.calls: Counter[tuple[str, int]] = Counter()
         self.each_soma = Counter({("soma", i): 1 for i in range(index.size)})
         self.active: Counter[int] = Counter()
+        self.learning_calls: Counter[tuple[str, int]] = Counter()
+        """Of the calls those in learning phases, and with hook ``active`` the somas that a synop had reached."""
         self.port_saturations: dict[str, Counter[int]] = {port: Counter() for port in self.ports}
 
     def drives(self) -> dict[str, list[int]]:
@@ -137,12 +141,14 @@ class Neurons:
                 inputs["key"] = moment.key("soma", None, self.population.id0 + j)
             results.append(hook((i, 0, 0), inputs))
         self.calls.update(self.each_soma)
-        for i, touched in enumerate(self.touched):
-            if touched:
-                self.active[i] += 1
+        reached = [i for i, touched in enumerate(self.touched) if touched]
+        self.active.update(reached)
+        if moment.learning:
+            self.learning_calls.update(self.each_soma)
+            self.learning_calls.update(("active", i) for i in reached)
         self.was_active, self.touched = self.touched, [0] * len(self.index)
         if self.groups is not None:
-            self.settle(results)
+            self.settle(results, moment.learning)
         fires = self.program.fires
         self.fired = [int(result[fires] != 0) if fires else 0 for result in results]
         channels = [(channel, f"{channel}_payload") for channel in self.program.channels]
@@ -153,7 +159,7 @@ class Neurons:
             if result[channel] != 0
         ]
 
-    def settle(self, results: list[dict[str, int]]) -> None:
+    def settle(self, results: list[dict[str, int]], learning: bool) -> None:
         """The winner unit, and the settle hook of every neuron of a group in which something was flagged."""
         assert self.groups is not None
         verdicts: list[dict[str, int]] = [{} for _ in results]
@@ -169,6 +175,7 @@ class Neurons:
                 for i in members:
                     self.hooks["settle"]((i, 0, 0), verdicts[i])
                     self.calls["settle", i] += 1
+                    self.learning_calls["settle", i] += int(learning)
 
     def every(self, hook: str, moment: Moment, inputs: dict[str, int]) -> None:
         """Call a hook for all neurons."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from neuroemu.engines.job import Job, Outcome, restless
 from neuroemu.engines.kernel import generate
+from neuroemu.engines.learned import LearningTicks, learned
 from neuroemu.engines.plan import LOCAL_KINDS, Plan, PopulationPlan, ProjectionPlan, dtype_of, named
 from neuroemu.engines.record import until
 from neuroemu.files import write_whole
@@ -136,7 +137,8 @@ class _Batch:
                 presentation, row = np.divmod(each, job.stimulus.rows)
                 np.maximum.at(until, presentation, row + job.reach(number, "input")[events.neuron])
         self.lengths = np.zeros(job.stimulus.n, np.int64)
-        values: Arrays = {"host_until": until, "lengths": self.lengths}
+        self.starts = np.zeros((job.stimulus.n, len(job.phases)), np.int64)
+        values: Arrays = {"host_until": until, "lengths": self.lengths, "starts": self.starts}
         for plan in self.plan.populations:
             for channel in plan.owner.program.channels:
                 values[f"{plan.tag}_reach_{channel}"] = job.reach(plan.number, channel)
@@ -199,7 +201,10 @@ class _Batch:
             for channel in plan.owner.program.channels:
                 values[f"{tag}_sends_{channel}"] = np.zeros(n, np.int64)
                 values[f"{tag}_unsent_{channel}"] = np.zeros((self.plan.ring, n), np.int64)
-            values[f"{tag}_active"] = np.zeros(n_slices, np.int64)
+            values |= {
+                f"{tag}_{name}": np.zeros(n_slices, np.int64)
+                for name in ("active", "learning_active", "learning_calls_settle")
+            }
             values |= {f"{tag}_calls_{hook}": np.zeros(n_slices, np.int64) for hook in ("soma", "settle", "modulate")}
             overflowing = {*plan.totals, *(name for hook in plan.owner.hooks for name in plan.owner.overflows(hook))}
             values |= {f"{tag}_overflow_{name}": np.zeros(n_slices, np.int64) for name in overflowing}
@@ -292,7 +297,7 @@ class _Batch:
 
     def arguments(self, worker: int, low: int, high: int, record: NDArray[np.int32]) -> list[Any]:
         """The arguments of the kernel's function ``run``."""
-        phases = np.array([(phase.number, phase.ticks, phase.until_quiet) for phase in self.job.phases], np.int64)
+        phases = np.array([(p.number, p.ticks, p.until_quiet, p.learning) for p in self.job.phases], np.int64)
         stimulus, values = self.job.stimulus, self.shared | self.workers[worker]
         fixed = (
             low,
@@ -335,7 +340,7 @@ class _Batch:
         lengths = self.lengths if self.job.patient else None
         return Outcome(
             spikes=Spikes.of(columns),
-            counts=tally(self.image, self.raw()),
+            counts=tally(self.image, self.raw(columns)),
             probes={
                 (names[n], r): until(self.shared[f"probe{place}"], lengths)
                 for place, (n, r) in enumerate(self.image.probes)
@@ -347,7 +352,7 @@ class _Batch:
             lengths=lengths,
         )
 
-    def raw(self) -> Raw:
+    def raw(self, columns: Ints) -> Raw:
         job, lengths = self.job, self.lengths if self.job.patient else np.full(self.job.stimulus.n, self.job.ticks)
         raw = Raw(
             plastic=job.plastic,
@@ -355,6 +360,8 @@ class _Batch:
             ticks=int(lengths.sum()),
             commits=self.commits - job.start.commits,
         )
+        ticks = LearningTicks(job, lengths, self.starts if job.patient else None)
+        raw.learning = apart = learned(job, ticks, columns)
         raw.sends, raw.unsent = host_sends(self.image, job.stimulus, lengths, job.deepest)
         for plan in self.plan.populations:
             for channel in plan.owner.program.channels:
@@ -363,7 +370,10 @@ class _Batch:
             raw.active[plan.number] = self.total(f"{plan.tag}_active")
             raw.soma[plan.number] = self.total(f"{plan.tag}_calls_soma")
             raw.settle[plan.number] = self.total(f"{plan.tag}_calls_settle")
-            raw.modulate[plan.number] = self.total(f"{plan.tag}_calls_modulate")
+            raw.modulate[plan.number] = apart.modulate[plan.number] = self.total(f"{plan.tag}_calls_modulate")
+            apart.active[plan.number] = self.total(f"{plan.tag}_learning_active")
+            apart.settle[plan.number] = self.total(f"{plan.tag}_learning_calls_settle")
+            apart.soma[plan.number] = apart.ticks * np.array([s.high - s.low for s in plan.population.slices])
             overflowing = {*plan.totals, *(name for hook in plan.owner.hooks for name in plan.owner.overflows(hook))}
             for name in overflowing:
                 raw.saturations[plan.population.name, name] = self.total(f"{plan.tag}_overflow_{name}")

@@ -27,7 +27,7 @@ from neuroemu.image import HOST, Image
 from neuroemu.isa import CHANNELS
 from neuroemu.network import Ints
 from neuroemu.run import Counts, Where
-from neuroemu.tally import expand, hops, rule_operations
+from neuroemu.tally import expand, hops, of_learning, rule_operations
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -89,6 +89,9 @@ class _Chip:
         self.network = Network(self.env, self.traffic.mesh, self.traffic.latencies)
         self.collector = Collector(self.traffic, job.stimulus.n, job.ticks)
         self.counts: Counter[Where] = Counter()
+        self.apart: Counter[Where] = Counter()
+        """What of it happened in learning phases, or was a modulator's."""
+        self.learning = False
         self.recorder = Recorder(job)
         index: dict[int, dict[int, list[int]]] = {}
         for number, population in enumerate(self.image.populations):
@@ -113,7 +116,8 @@ class _Chip:
             self.count_core(number, core.core)
         state, weights = state_of(self.image, cores)
         timing = self.collector.timing(self.recorder.lengths)
-        return self.recorder.outcome(expand(self.image, Counts(self.counts)), state, weights, timing)
+        counts = expand(self.image, Counts(self.counts)).table + of_learning(self.image, self.counts, self.apart)
+        return self.recorder.outcome(Counts(counts), state, weights, timing)
 
     def presentations(self) -> Process:
         for low, high in self.job.batches():
@@ -133,6 +137,7 @@ class _Chip:
         moment.tick = 0
         while not course.over:
             moment.phase, moment.phase_tick = course.phase, course.phase_tick
+            moment.learning = self.learning = course.learning
             busy = yield from self.tick(presentation, moment)
             waiting = any(core.mailbox or core.due for core in self.cores.values())
             course.advance(quiet=not (busy or waiting or moment.tick <= self.job.last_word[presentation]))
@@ -159,7 +164,7 @@ class _Chip:
         self.recorder.tick(presentation, tick, sends, [core.core for core in self.cores.values()])
         for send in sends:
             population = self.image.populations[send.population]
-            self.counts[f"send_{send.channel}", int(population.core_of[send.neuron]), population.name] += 1
+            self.count(f"send_{send.channel}", int(population.core_of[send.neuron]), population.name)
         rules = self.rules(moment)
         host = self.job.input_packets(presentation, tick)
         everything = [*sends, *(Send(number, neuron, "input", payload) for number, neuron, payload in host)]
@@ -169,7 +174,7 @@ class _Chip:
     def deliver(self, number: int, core: _EventCore, tick: int) -> list[Arrival]:
         """Packets that the network delivered in the last tick reach the axons."""
         for population, n in Counter(taken.population for taken in core.mailbox).items():
-            self.counts["axon_in", number, self.image.populations[population].name] += n
+            self.count("axon_in", number, self.image.populations[population].name, n)
         return core.open(tick)
 
     def active(self) -> NDArray[np.bool_]:
@@ -224,13 +229,13 @@ class _Chip:
             if numbers:
                 self.take_in(self.traffic.chip_core(here), [packets[k] for k in numbers])
         self.count_packets(carried, addressed)
-        self.counts["barrier", HOST, ""] += 1
+        self.count("barrier", HOST, "")
 
     def take_in(self, number: int, taken: list[_Taken]) -> None:
         """Packets for the synapses wait for the next tick; what a modulator says, the somas have heard in this one."""
         for packet in taken:
             if packet.channel == CHANNELS["target"]:
-                self.counts["axon_in", number, self.image.populations[packet.population].name] += 1
+                self.count("axon_in", number, self.image.populations[packet.population].name, learning=True)
             else:
                 self.cores[number].mailbox.append(packet)
 
@@ -240,15 +245,25 @@ class _Chip:
         return self.layout.encode_array(carried.channel, np.zeros_like(core), core, axon)
 
     # ---- counting
+    def count(self, key: str, core: int, owner: str, n: int = 1, learning: bool = False) -> None:
+        """Count n events; once more apart, if they are learning's."""
+        self.counts[key, core, owner] += n
+        if self.learning or learning:
+            self.apart[key, core, owner] += n
+
     def count_packets(self, carried: Carried, addressed: Ints) -> None:
         x, y = hops(self.image, carried.core, addressed)
-        for number in np.unique(carried.population).tolist():
-            mine, owner = carried.population == number, self.image.populations[number].name
-            for core in np.unique(carried.core[mine]).tolist():
-                here = mine & (carried.core == core)
-                self.counts["host_packet" if core == HOST else "packet", core, owner] += int(here.sum())
-                self.counts["hop_x", core, owner] += int(x[here].sum())
-                self.counts["hop_y", core, owner] += int(y[here].sum())
+        told = carried.channel == CHANNELS["target"]
+        for number, core, modulates in sorted(
+            set(zip(carried.population.tolist(), carried.core.tolist(), told.tolist(), strict=True))
+        ):
+            here, owner = (
+                (carried.population == number) & (carried.core == core) & (told == modulates),
+                self.image.populations[number].name,
+            )
+            self.count("host_packet" if core == HOST else "packet", core, owner, int(here.sum()), modulates)
+            self.count("hop_x", core, owner, int(x[here].sum()), modulates)
+            self.count("hop_y", core, owner, int(y[here].sum()), modulates)
 
     def modulate(self, presentation: int, tick: int) -> list[tuple[int, int]]:
         """The host's word to populations that are modulated now; (population, core) of every packet it takes."""
@@ -263,9 +278,9 @@ class _Chip:
 
     def count_served(self, number: int, projection: int, synops: int, row: int) -> None:
         post = self.image.populations[self.image.projections[projection].post].name
-        self.counts["synop", number, post] += synops
+        self.count("synop", number, post, synops)
         assert self.words is not None
-        self.counts["synapse_read", number, post] += -(-row * self.words.bits // self.chip.word_bits)
+        self.count("synapse_read", number, post, -(-row * self.words.bits // self.chip.word_bits))
 
     def count_dropped(self, number: int, core: _EventCore) -> None:
         """Packets in the mailbox and segments still waiting at the end of a presentation never come due."""
@@ -286,6 +301,13 @@ class _Chip:
             )
             self.counts["soma_active", number, name] += active
             self.counts["soma_idle", number, name] += total - active
+            learned: Counter[str] = Counter()
+            for (hook, _), n in neurons.learning_calls.items():
+                learned[hook] += n
+            self.apart["soma_active", number, name] += learned["active"]
+            self.apart["soma_idle", number, name] += learned["soma"] - learned["active"]
+            self.apart["hook_soma", number, name] += learned["soma"]
+            self.apart["hook_settle", number, name] += learned["settle"]
             for (hook, _), n in neurons.calls.items():
                 self.counts[f"hook_{hook}", number, name] += n
             for bound in neurons.hooks.values():

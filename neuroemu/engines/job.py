@@ -145,6 +145,11 @@ class Course:
         """Number of the phase that the next tick is in."""
         return self.phases[self.place].number
 
+    @property
+    def learning(self) -> bool:
+        """Whether that phase is for learning."""
+        return self.phases[self.place].learning
+
     def advance(self, quiet: bool) -> None:
         """A tick is done. Raises RunError where a phase is not quiet in time."""
         phase = self.phases[self.place]

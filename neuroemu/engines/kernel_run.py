@@ -38,14 +38,18 @@ class RunFunction(Function):
         w("return next_one, length")
 
     def course(self) -> None:
-        """The phases and their ticks; a row of ``phases`` is a phase's number, its ticks, and whether it lasts until quiet."""
+        """The phases and their ticks; a row of ``phases`` is a phase's number, its ticks, whether it lasts until quiet, and whether it is
+        for learning."""
         w, patient = self.w, self.plan.job.patient
+        learns = any(phase.learning for phase in self.plan.job.phases)
         if patient:
             w("due = -1", f"host = {w.arg('host_until')}[b]")
         with w.block("for place in range(phases.shape[0]):"):
             w("phase = phases[place, 0]")
             if patient:
-                w("quiet = 0")
+                w("quiet = 0", f"{w.arg('starts')}[b, place] = ticks")
+            if learns:
+                self.apart("-=")
             with w.block("for phase_tick in range(phases[place, 1]):"):
                 w("tick = ticks")
                 self.base("u64(first + b)", "u64(tick)")
@@ -58,8 +62,20 @@ class RunFunction(Function):
             if patient:
                 with w.block("if phases[place, 2] != 0 and quiet == 0:"):
                     w("return b, i64(-1) - place")
+            if learns:
+                self.apart("+=")
         if patient:
             w(f"{w.arg('lengths')}[b] = ticks")
+
+    def apart(self, sign: str) -> None:
+        """Around a learning phase: what is counted in it, once more apart."""
+        w = self.w
+        with w.block("if phases[place, 3] != 0:"):
+            for plan in self.plan.populations:
+                for name in ("active", "calls_settle"):
+                    apart, whole = (w.arg(f"{plan.tag}_{part}{name}") for part in ("learning_", ""))
+                    with w.loop("s", len(plan.population.slices)):
+                        w(f"{apart}[s] {sign} {whole}[s]")
 
     def until_quiet(self) -> None:
         """Leave a phase with its first tick that delivered and sent nothing and left nothing waiting.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -37,6 +38,10 @@ def run(job: Job) -> Outcome:
     return recorder.outcome(whole.counts(), state, weights)
 
 
+NAMES = {number: name for name, number in CHANNELS.items()}
+"""Channels by their number."""
+
+
 class Waiting(NamedTuple):
     """A packet in the delay buffer of a core: the tick it is due, its core, and where it will arrive."""
 
@@ -56,12 +61,20 @@ class Whole:
         chip = {number: np.arange(p.n) for number, p in enumerate(image.populations) if not p.is_host}
         self.core = Core(image, chip, seed, plastic, start)
         self.raw = Raw(plastic=plastic)
+        self.taken: dict[tuple[int, str], Ints] = {}
+        self.came: dict[tuple[int, int, str], Ints] = {}
+        self.learning = self.raw.learning = Raw(taken=self.taken, arrived=self.came)
         deepest = max((part.delay for projection in image.projections for part in projection.parts), default=0)
         for number, population in enumerate(image.populations):
             program = image.program_of(population)
             for channel in program.channels if program else ("input",):
                 self.raw.sends[number, channel] = np.zeros(population.n, np.int64)
                 self.raw.unsent[number, channel] = np.zeros((deepest + 1, population.n), np.int64)
+                self.learning.sends[number, channel] = np.zeros(population.n, np.int64)
+                self.taken[number, channel] = np.zeros(population.n, np.int64)
+        for number, projection in enumerate(image.projections):
+            for place, channel in itertools.product(range(len(projection.parts)), projection.routes):
+                self.came[number, place, channel] = np.zeros(image.populations[projection.pre].n, np.int64)
         self.late: deque[list[Send]] = deque(maxlen=deepest + 1)
         self.due: dict[int, list[Arrival]] = {}
         self.arrivals: list[Arrival] = []
@@ -81,7 +94,10 @@ class Whole:
         """One tick; ``injected`` joins what the host sends in it, ``more`` says that more will be. Returns what the chip's neurons sent."""
         job, moment, tick = self.job, self.moment, self.next
         moment.tick, moment.phase, moment.phase_tick = tick, self.course.phase, self.course.phase_tick
+        moment.learning = self.course.learning
         self.arrivals = sorted(self.due.pop(tick, []))  # deliver
+        if moment.learning:
+            self.learn()
         self.core.synapse(self.arrivals, moment)
         for number in job.modulations.get(tick, ()):
             self.core.modulate(number, job.stimulus.values[self.image.populations[number].name][self.presentation])
@@ -94,13 +110,23 @@ class Whole:
         for send in (everything := [*host, *injected, *sends]):  # axon_out
             self.send(send, tick)
             self.raw.sends[send.population, send.channel][send.neuron] += 1
+            if moment.learning:
+                self.learning.sends[send.population, send.channel][send.neuron] += 1
         self.late.append(everything)
         self.core.rules(moment)
         self.raw.ticks += 1
+        self.learning.ticks += moment.learning
         self.next += 1
         waiting = bool(self.due) or more or tick <= job.last_word[self.presentation]
         self.course.advance(quiet=not (self.arrivals or everything or waiting))
         return sends  # barrier: nothing to wait for here
+
+    def learn(self) -> None:
+        """Count what reaches cores and synapses in a tick of a learning phase."""
+        for send in self.late[-1] if self.late else ():
+            self.taken[send.population, send.channel][send.neuron] += 1
+        for arrival in self.arrivals:
+            self.came[arrival.projection, arrival.part, NAMES[arrival.channel]][arrival.neuron] += 1
 
     def send(self, send: Send, tick: int) -> None:
         for number, projection in enumerate(self.image.projections):
@@ -163,6 +189,10 @@ class Whole:
             raw.soma[number] = by_slice(population, _of(neurons.calls, "soma"))
             for hook, into in (("settle", raw.settle), ("modulate", raw.modulate)):
                 into[number] = by_slice(population, _of(neurons.calls, hook))
+            learned = (("active", self.learning.active), ("soma", self.learning.soma), ("settle", self.learning.settle))
+            for hook, into in learned:
+                into[number] = by_slice(population, _of(neurons.learning_calls, hook))
+            self.learning.modulate[number] = raw.modulate[number]
             for bound in neurons.hooks.values():
                 for register, seen in bound.saturations.items():
                     _add(raw.saturations, (population.name, register), by_slice(population, seen))
