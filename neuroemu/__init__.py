@@ -33,6 +33,7 @@ from neuroemu.explain import Explanation, explain
 from neuroemu.facts import check_file, chip_facts
 from neuroemu.formats import demo_data
 from neuroemu.image import Image, load_image
+from neuroemu.learned import learned
 from neuroemu.match import Match, match
 from neuroemu.memory import Memory, with_memory
 from neuroemu.network import (
@@ -123,6 +124,7 @@ __all__ = [
     "encode",
     "explain",
     "label_neurons",
+    "learned",
     "load_chip",
     "load_dataset",
     "load_image",

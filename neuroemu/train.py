@@ -249,7 +249,7 @@ class _Trainer:
             right=state.right + self.right(done, chosen),
             counts=counts,
             position=state.position + chosen.size,
-            wall_s=state.wall_s + time.perf_counter() - begun,
+            wall_s=state.wall_s + time.perf_counter() - begun - done.compile_s,
         )
 
     def stimulus(self, chosen: Ints, first: int) -> Stimulus:

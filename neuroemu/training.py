@@ -17,7 +17,7 @@ from neuroemu.network import Ints
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch: accuracies in 0..1 (test: None without test data), spikes and joules a presentation, seconds of wall time.
+    """One epoch: accuracies in 0..1 (test: None without test data), spikes and joules a presentation, seconds without compiling and tests.
 
     ``train_accuracy`` is counted while learning; with read-out ``vote`` after the epoch, on the samples that labelled the neurons.
     """

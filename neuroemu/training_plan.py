@@ -17,11 +17,12 @@ from neuroemu.compiler import compile as compile_image
 from neuroemu.dataset import Dataset, load_dataset
 from neuroemu.engines import ENGINES
 from neuroemu.engines.job import Progress, silent
-from neuroemu.errors import FileError, NetworkError
+from neuroemu.errors import FileError, NetworkError, NeuroemuError
 from neuroemu.learned import learned
 from neuroemu.network import LIF, HostInput, Network, Population, Projection
 from neuroemu.nir import read_nir
-from neuroemu.samples import VOTE, encoder, plain
+from neuroemu.samples import VOTE, encoder, output_of, plain, readout_of
+from neuroemu.schedule import check_schedule, freeze
 from neuroemu.shelf import read_text, unknown
 from neuroemu.train import train
 from neuroemu.training import Training
@@ -103,6 +104,12 @@ def plan_of(raw: Mapping[str, Any], place: str) -> Plan:
     if bool(plan.network) == bool(plan.layers):
         raise NetworkError(f"{place}: states {'both' if plan.network else 'neither'} of network and layers; state one")
     schedule_of(plan.schedule, place)
+    how = plan.training
+    if how.lanes is not None and how.lanes > how.commit_every:
+        raise NetworkError(
+            f"{place}: training.lanes is {how.lanes}, training.commit_every {how.commit_every}; what runs side by side is committed "
+            f"together, use 1 to {how.commit_every}"
+        )
     if plan.training.engine not in ENGINES:
         raise unknown(f"engine ({place})", plan.training.engine, ENGINES)
     return plan
@@ -131,7 +138,7 @@ def network_of(plan: Plan, samples: Dataset) -> Network:
     sizes = [int(np.prod(samples.shape)), *plan.layers]
     names = ["input", *(f"hidden{k + 1}" for k in range(len(sizes) - 2)), "output"]
     populations = [
-        Population(name, n, HostInput() if name == "input" else LIF(tau=1e-2))
+        Population(name, n, HostInput() if name == "input" else LIF(tau=1e-2, r=100.0))
         for name, n in zip(names, sizes, strict=True)
     ]
     projections = [
@@ -153,8 +160,11 @@ def wired(plan: Plan, samples: Dataset) -> Network:
     return network
 
 
-def follow(plan: Plan, progress: Progress = silent) -> tuple[Training, Network]:
-    """Do what the plan says, files to write apart. Returns the training and the network it began with, rule wired."""
+def follow(plan: Plan, progress: Progress = silent, place: str = "plan") -> tuple[Training, Network]:
+    """Do what the plan says, files to write apart. Returns the training and the network it began with, rule wired.
+
+    ``place`` is named in errors. Raises what reading, wiring, compiling and training raise.
+    """
     for path in (plan.write.image, plan.write.network, plan.write.history):
         if path and not Path(path).absolute().parent.is_dir():
             raise FileError(f"{path}: its folder does not exist; make it, or choose another path")
@@ -165,14 +175,19 @@ def follow(plan: Plan, progress: Progress = silent) -> tuple[Training, Network]:
     image = compile_image(network, load_chip(plan.chip))
     if plan.write.network:
         learned(network, image)  # what NIR cannot hold is better known before than after the training
-    data, how = plan.data, plan.training
-    vote = how.readout == VOTE or (how.readout is None and not image.modulators)
+    data, how, schedule = plan.data, plan.training, schedule_of(plan.schedule, place)
+    try:
+        check_schedule(image, schedule)
+        freeze(image, how.frozen)
+    except NeuroemuError as error:
+        raise type(error)(f"{place}: {error}") from None
+    vote = readout_of(image, output_of(image, None), how.readout) == VOTE
     encode = encoder(
         image, plain(samples), data.encoder, ticks=data.ticks, options=data.options, seed=how.seed, vote=vote
     )
     done = train(
         image, samples, epochs=how.epochs, test=test, commit_every=how.commit_every, lanes=how.lanes, engine=how.engine,
-        workers=how.workers, seed=how.seed, encode=encode, readout=how.readout, schedule=schedule_of(plan.schedule, "plan"),
+        workers=how.workers, seed=how.seed, encode=encode, readout=how.readout, schedule=schedule,
         frozen=how.frozen, patience=how.patience, checkpoint=how.checkpoint, every_s=how.every_s, progress=progress,
     )  # fmt: skip
     return done, network

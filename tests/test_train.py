@@ -9,48 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import firmware
 from fails import fails
+from lessons import CLASSES, N_IN, TEACH, dataset, encode, image, task, train
 
 import neuroemu as ne
 from neuroemu.samples import Encode
 
-TEACH = firmware("teach")
-N_IN, CLASSES = 16, 4
 READOUT = ("out", "v")
-
-
-def task(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy copies of one random pattern a class, values 0 and 1."""
-    patterns = np.random.default_rng(5).random((CLASSES, N_IN)) < 0.5
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, CLASSES, n)
-    return (patterns[labels] ^ (rng.random((n, N_IN)) < 0.1)).astype(np.int64), labels
-
-
-def encode(values: np.ndarray, first: int) -> ne.Stimulus:
-    """Every one a packet in the first tick."""
-    del first
-    rows = np.zeros((2, len(values), N_IN), np.int64)
-    rows[0] = values
-    return ne.stimulus(rows, {"in": N_IN})
-
-
-def image() -> ne.Image:
-    plain = ne.Network(
-        [ne.Population("in", N_IN, ne.HostInput()), ne.Population("out", CLASSES, ne.Firmware("li", {"decay_v": 0}))],
-        [ne.Projection("in", "out", np.zeros((N_IN, CLASSES)), "p")],
-        outputs=["out"],
-    )
-    return ne.compile(ne.wire(plain, TEACH), ne.load_chip("atlas"), align=False)
-
-
-def train(n: int = 300, **how: Any) -> ne.Training:
-    inputs, labels = task(n, 1)
-    given = {"encode": encode, "output": "out", "readout": READOUT, "engine": "python", "epochs": 2} | how
-    return ne.train(
-        how.pop("image", None) or image(), (inputs, labels), **{k: v for k, v in given.items() if k != "image"}
-    )
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +50,89 @@ def test_the_trained_image_needs_no_memory_and_evaluation_leaves_no_trace(traine
     assert run.memory.digest == ne.Memory(trained.memory.weights, {}, 0).digest
 
 
-@pytest.mark.parametrize("how", [{"engine": "event"}, {"engine": "cpu"}, {"engine": "cpu", "workers": 2}])
+SPLITS = [
+    {"engine": "event"},
+    {"engine": "cpu"},
+    {"engine": "cpu", "workers": 2},
+    {"engine": "cpu", "workers": 3, "lanes": 2},
+]
+
+
+@pytest.mark.parametrize("how", SPLITS)
 def test_every_engine_learns_the_same_bits(how: dict[str, Any]) -> None:
     few = {"n": 40, "epochs": 1, "commit_every": 4}
     one, other = train(**few), train(**few, **how)
     assert any(weight.any() for weight in one.memory.weights.values())
     assert one.memory.digest == other.memory.digest
+
+
+# ---- labels do not leak
+def test_labels_do_not_leak(trained: ne.Training) -> None:
+    """Evaluation reads no label, leaves every register as it was, and shuffled labels are met by chance (binomial, 4 sigma)."""
+    samples = dataset(400, 4)
+    before = {name: array.copy() for name, array in {**trained.memory.weights, **trained.memory.registers}.items()}
+    image, memory = trained.image.digest, trained.memory.digest
+    how = {"encode": encode, "engine": "python", "memory": trained.memory}
+    assert ne.evaluate(trained.image, samples, **how) > 0.9
+    rng = np.random.default_rng(6)
+    shares = []
+    for _ in range(3):
+        shuffled = ne.Dataset(samples.inputs, rng.permutation(samples.labels), "shuffled", CLASSES)
+        shares.append(ne.evaluate(trained.image, shuffled, **how))
+    answered = np.bincount(samples.labels, minlength=CLASSES) / len(samples)
+    chance, sigma = float(np.sum(answered**2)), np.sqrt(0.25 * 0.75 / len(samples))
+    assert all(abs(share - chance) < 4 * sigma for share in shares)
+    assert (trained.image.digest, trained.memory.digest) == (image, memory)
+    for name, array in {**trained.memory.weights, **trained.memory.registers}.items():
+        assert np.array_equal(array, before[name])
+
+
+def test_a_training_on_shuffled_labels_learns_nothing_of_the_test_labels() -> None:
+    inputs, labels = task(200, 1)
+    shuffled = np.random.default_rng(8).permutation(labels)
+    done = ne.train(image(), (inputs, shuffled), test=dataset(400, 4), encode=encode, engine="python")
+    assert done.memory.weights["p"].any()
+    assert abs((done.history[0].test_accuracy or 0) - 1 / CLASSES) < 0.2
+
+
+# ---- stopping early
+def test_patience_stops_and_the_last_epoch_counts(tmp_path: Path) -> None:
+    how = {"n": 60, "test": dataset(100, 2), "epochs": 9, "patience": 2}
+    done = train(**how, checkpoint=tmp_path / "c.npz")
+    accuracies = [epoch.test_accuracy or 0 for epoch in done.history]
+    assert done.stopped_early
+    assert len(accuracies) < 9
+    best = int(np.argmax(accuracies))
+    assert len(accuracies) == best + 3
+    plain = train(n=60, epochs=len(accuracies))
+    assert plain.memory.digest == done.memory.digest
+    assert not plain.stopped_early
+    again = train(**how, checkpoint=tmp_path / "c.npz")
+    assert again.memory.digest == done.memory.digest
+    assert again.stopped_early
+
+
+# ---- an unsupervised rule, read out by vote
+def test_a_vote_labels_neurons_after_learning() -> None:
+    network = ne.Network(
+        [ne.Population("in", N_IN, ne.HostInput()), ne.Population("out", 12, ne.Firmware("if", {"threshold": 1}))],
+        [ne.Projection("in", "out", np.zeros((N_IN, 12)), "p")],
+        outputs=["out"],
+    )
+    built = ne.compile(ne.wire(network, "wta_stdp", theta=8.0, alpha=0.1), ne.load_chip("atlas"))
+    samples, test = dataset(120, 1), dataset(80, 2)
+    done = ne.train(built, samples, test=test, ticks=12, engine="python")
+    assert (done.memory.weights["p"] != built.projections[0].parts[0].weight).mean() > 0.3
+    last = done.history[-1]
+    assert last.train_accuracy > 0.5
+    assert (last.test_accuracy or 0) > 0.5
+    assert done.neuron_labels is not None
+    assert set(done.neuron_labels) <= {-1, *range(CLASSES)}
+    how = {"ticks": 12, "engine": "python", "memory": done.memory}
+    assert ne.evaluate(built, test, neuron_labels=done.neuron_labels, **how) == last.test_accuracy
+    text = "a vote needs the labels of the neurons; give neuron_labels, such as Training.neuron_labels"
+    with fails(ne.RunError, text):
+        ne.evaluate(built, test, **how)
 
 
 class CutError(Exception):
@@ -133,6 +175,22 @@ def test_labels_and_readouts_that_do_not_belong() -> None:
         ne.train(image(), (inputs, [0, 1]), **how)
     with fails(ne.RunError, "register 'u' of population 'out' is not probed; add it to the network's probes"):
         ne.train(image(), (inputs, [0, 1, 2]), **how | {"readout": ("out", "u")})
+    with fails(ne.RunError, "label 4 has no neuron: output 'out' has 4; use labels 0..3, or a larger output"):
+        ne.train(image(), (inputs, [0, 1, 4]), **how)
+    with fails(ne.RunError, "nothing in the image learns; wire a rule into the network, or freeze less of it"):
+        ne.train(image(), (inputs, [0, 1, 2]), frozen=["p"], **how)
+
+
+def test_numbers_that_make_no_training() -> None:
+    text = "lanes is 4, commit_every 3; what runs side by side is committed together, use 1 to 3"
+    with fails(ne.RunError, text):
+        train(commit_every=3, lanes=4)
+    with fails(ne.RunError, "epochs is 0; train for at least 1"):
+        train(epochs=0)
+    with fails(ne.RunError, "patience is 0; wait for at least 1 epoch"):
+        train(patience=0)
+    with fails(ne.RunError, "patience waits for a better test accuracy and there is no test data; give test"):
+        train(patience=1)
 
 
 # ---- wiring
@@ -162,6 +220,10 @@ def test_what_wire_cannot_take_is_refused(tmp_path: Path) -> None:
         ne.wire(network(), path)
     path = rule_file(tmp_path, "import nonsense_of_mine\n")
     text = f"{path}: cannot be loaded (ModuleNotFoundError: No module named 'nonsense_of_mine'); correct the file"
+    with fails(ne.FirmwareError, text):
+        ne.wire(network(), path)
+    path = rule_file(tmp_path, "def wire(network, projections, output):\n    return 1 / 0\n")
+    text = f"{path}: wire failed (ZeroDivisionError: division by zero); check the options, or correct the file"
     with fails(ne.FirmwareError, text):
         ne.wire(network(), path)
     path = rule_file(tmp_path, "def wire(network, projections, output):\n    return 3\n")

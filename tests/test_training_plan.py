@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cases import firmware
 from fails import fails
@@ -65,9 +67,103 @@ def test_a_nir_file_is_trained_by_options(
     assert capsys.readouterr().err.strip() == text
 
 
+SFDFA: dict[str, Any] = {"layers": [10], "data": {"name": "digits"}, "rule": {"name": "sfdfa", "options": {"seed": 3}}}
+
+
+def listener(seen: dict[str, Any]) -> Callable[..., ne.Training]:
+    """An ne.train that only notes what it is given."""
+
+    def train(image: ne.Image, dataset: ne.Dataset, **given: Any) -> ne.Training:
+        seen.update(given, image=image, dataset=dataset)
+        return ne.Training(image, ne.Memory(), ())
+
+    return train
+
+
+def test_every_key_of_a_plan_reaches_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the file says is what ne.train is given."""
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr("neuroemu.training_plan.train", listener(seen))
+    how = {
+        "epochs": 7, "commit_every": 4, "lanes": 2, "seed": 5, "engine": "event", "workers": 3, "readout": "n", "frozen": ["w1"],
+        "patience": 6, "checkpoint": "c.npz", "every_s": 3.5,
+    }  # fmt: skip
+    data = {"name": "digits", "encoder": "ttfs", "ticks": 30, "options": {"window": 9}, "train": 25}
+    schedule = {"w1.rate": {"0": 16, "4": 17}, "output": {"yes": {"2": 12}}}
+    follow(plan_of({**SFDFA, "data": data, "training": how, "schedule": schedule}, "p"))
+    assert {name: seen[name] for name in how} == how
+    assert seen["schedule"] == {"w1.rate": {0: 16, 4: 17}, "output.yes": {2: 12}}
+    assert len(seen["dataset"]) == 25
+    assert len(seen["test"]) == 450
+    stimulus = seen["encode"](seen["dataset"].inputs[:2], 3)
+    assert (stimulus.rows, stimulus.n) == (30, 2)
+    assert np.diff(stimulus.events["input"].indptr[0])[9:].sum() == 0
+
+
+def test_without_ticks_the_phases_say_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr("neuroemu.training_plan.train", listener(seen))
+    follow(plan_of(SFDFA, "p"))
+    assert seen["encode"](np.zeros((1, 64), int), 0).rows == 100
+    follow(plan_of({**SFDFA, "layers": [5, 10], "rule": {"name": "spikegrad"}}, "p"))
+    assert seen["encode"](np.full((1, 64), 4), 0).events["input"].payload.tolist() == [4] * 64
+
+
+def test_the_command_writes_the_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [])
+    plain, out = tmp_path / "n.nir", tmp_path / "t.nir"
+    ne.write_nir(network_of(plan_of(SFDFA, "x"), ne.load_dataset("digits")[0]), plain)
+    asked = ["train", str(plain), "--rule", "sfdfa", "--data", "digits", "--train", "3", "--engine", "python", "--commit-every", "2",
+             "--network-out", str(out), "--history", str(tmp_path / "h.json"), "--json"]  # fmt: skip
+    monkeypatch.setattr("neuroemu.training_plan.load_dataset", few)
+    assert shell(*asked) == 0
+    assert json.loads(capsys.readouterr().out)["epochs"] == json.loads((tmp_path / "h.json").read_text())
+    assert type(ne.read_nir(out).population("output").neuron) is ne.CubaLIF
+    assert shell(*asked, "--freeze", "w9") == 2
+    assert "no projection or population (frozen) named 'w9'" in capsys.readouterr().err
+
+
+def few(name: str) -> tuple[ne.Dataset, ne.Dataset]:
+    """The data set with five test samples."""
+    train, test = ne.load_dataset(name)
+    return train, test.take(range(5))
+
+
 REFUSED = [
+    (
+        {"schedule": {"p.rate": {"x": 1}}},
+        'p: schedule: Expected `int`, got `str` - at `key` in `$[...]`; write for example "w1.rate" = { 0 = 16, 4 = 17 }, values by '
+        "epoch",
+    ),
+    (
+        {"schedule": {"p.rate": 3}},
+        'p: schedule: Expected `object`, got `int` - at `$[...]`; write for example "w1.rate" = { 0 = 16, 4 = 17 }, values by epoch',
+    ),
+    ({"training": {"lanes": 0}}, "p: Expected `int` >= 1 - at `$.training.lanes`; docs/training.md lists the keys"),
+    (
+        {"training": {"patience": 0}},
+        "p: Expected `int` >= 1 - at `$.training.patience`; docs/training.md lists the keys",
+    ),
+    (
+        {"training": {"frozen": "w1"}},
+        "p: Expected `array`, got `str` - at `$.training.frozen`; docs/training.md lists the keys",
+    ),
+    (
+        {"training": {"readout": 3}},
+        "p: Expected `str | null`, got `int` - at `$.training.readout`; docs/training.md lists the keys",
+    ),
+    (
+        {"write": {"network": 1}},
+        "p: Expected `str | null`, got `int` - at `$.write.network`; docs/training.md lists the keys",
+    ),
     ({"layer": [10]}, "p: Object contains unknown field `layer`; docs/training.md lists the keys"),
     ({"data": {**DATA, "ticks": 0}}, "p: Expected `int` >= 1 - at `$.data.ticks`; docs/training.md lists the keys"),
+    (
+        {"training": {"lanes": 3, "commit_every": 2}},
+        "p: training.lanes is 3, training.commit_every 2; what runs side by side is committed together, use 1 to 2",
+    ),
     ({"layers": []}, "p: states neither of network and layers; state one"),
     ({"network": "n.nir"}, "p: states both of network and layers; state one"),
 ]
@@ -91,6 +187,22 @@ def test_what_a_plan_cannot_do(tmp_path: Path) -> None:
         follow(plan_of({**PLAN, "layers": [9]}, "p"))
     rule = tmp_path / "silent.py"
     rule.write_text("def wire(network, projections, output):\n    return network\n")
-    text = f"rule '{rule}' probes no register of population 'output'; nothing can be read out"
-    with fails(ne.NetworkError, text):
+    with fails(ne.RunError, "nothing in the image learns; wire a rule into the network, or freeze less of it"):
         follow(plan_of({**PLAN, "rule": {"name": str(rule)}}, "p"))
+    text = "p: no projection or population (frozen) named 'w'; did you mean 'w1'? there are: output, w1"
+    with fails(ne.UnknownNameError, text):
+        follow(plan_of({**PLAN, "training": {"frozen": ["w"]}}, "p"), place="p")
+    text = "p: schedule 'w1.rate', epoch 2: rate is 99, its program takes 0..20; rescale the network"
+    with fails(ne.NetworkError, text):
+        follow(plan_of({**PLAN, "schedule": {"w1": {"rate": {"2": 99}}}}, "p"), place="p")
+    lost = tmp_path / "none" / "t.image"
+    with fails(ne.FileError, f"{lost}: its folder does not exist; make it, or choose another path"):
+        follow(plan_of({**PLAN, "write": {"image": str(lost)}}, "p"))
+    text = (
+        "population 'output' runs program 'spikegrad.output' in register units, which no float model describes: NIR cannot hold it; "
+        "save the trained image instead"
+    )
+    spikegrad = {"layers": [3, 10], "rule": {"name": "spikegrad"}, "write": {"network": str(tmp_path / "t.nir")}}
+    text = text.replace("'output' runs program 'spikegrad.output'", "'hidden1' runs program 'spikegrad.hidden'")
+    with fails(ne.NetworkError, text):
+        follow(plan_of({**PLAN, **spikegrad}, "p"))

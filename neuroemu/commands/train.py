@@ -49,8 +49,8 @@ def train_(plan: str, as_json: bool, **options: Any) -> None:
     screen = Screen(as_json)
     wanted = _from_nir(plan, options) if plan.endswith(".nir") else _from_toml(plan)
     try:
-        with screen.progress() as progress:
-            done, network = follow(wanted, progress)
+        with screen.warnings(), screen.progress() as progress:
+            done, network = follow(wanted, progress, plan)
     except KeyboardInterrupt:
         if wanted.training.checkpoint and Path(wanted.training.checkpoint).is_file():
             kept = f"{wanted.training.checkpoint} holds what is done; the same command goes on from there"
