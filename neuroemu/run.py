@@ -185,24 +185,28 @@ class Run:
         Row t is the tick in which what the host sent in row t has come through. For a payload of 0 use ``spikes``.
         """
         layer = self._layer(population)
+        presentation, row, neuron, payload = self._sent(layer, channel)
+        raster = np.zeros((self.n, self.rows, layer.n), np.int64)
+        raster[presentation, row, neuron] = payload
+        return raster
+
+    def _sent(self, layer: Layer, channel: str) -> tuple[Ints, Ints, Ints, Ints]:
+        """Presentation, row, neuron and payload of a population's packets within the rows of the input."""
         if channel not in CHANNELS:
             raise unknown("channel", channel, CHANNELS)
-        chosen = (self.spikes.neuron >= layer.id0) & (self.spikes.neuron < layer.id0 + layer.n)
-        chosen &= self.spikes.channel == CHANNELS[channel]
-        row = self.spikes.tick[chosen] - layer.age
-        raster = np.zeros((self.n, self.rows, layer.n), np.int64)
-        inside = (row >= 0) & (row < self.rows)
-        where = (
-            self.spikes.presentation[chosen][inside],
-            row[inside],
-            (self.spikes.neuron[chosen] - layer.id0)[inside],
-        )
-        raster[where] = self.spikes.payload[chosen][inside]
-        return raster
+        row = self.spikes.tick - layer.age
+        inside = (self.spikes.neuron >= layer.id0) & (self.spikes.neuron < layer.id0 + layer.n)
+        inside &= (self.spikes.channel == CHANNELS[channel]) & (row >= 0) & (row < self.rows)
+        spikes = self.spikes
+        return spikes.presentation[inside], row[inside], spikes.neuron[inside] - layer.id0, spikes.payload[inside]
 
     def spike_counts(self, population: str) -> Ints:
         """Spikes of every neuron in every presentation, shape (presentations, neurons), over the rows of the input."""
-        return np.asarray((self.raster(population) != 0).sum(axis=1), np.int64)
+        layer = self._layer(population)
+        presentation, _, neuron, payload = self._sent(layer, "spike")
+        counts = np.zeros((self.n, layer.n), np.int64)
+        np.add.at(counts, (presentation, neuron), payload != 0)
+        return counts
 
     @cached_property
     def prediction(self) -> Ints:

@@ -138,8 +138,12 @@ HOOKS = [
     ),
     ("def soma(§n: State):\n    return n\n", "loihi1 has no register 'n' and none of role state; try generic45"),
     (
-        "def tick_post(§y: PostState):\n    return y\n",
-        "loihi1 has no register 'y' and none of role post_state; try generic45",
+        "def arrive(§y: PreKeep):\n    return y\n",
+        "loihi1 has no register 'y' and none of role pre_keep; try generic45",
+    ),
+    (
+        "def tick_post(§y: PostState(8)):\n    return y\n",
+        "'y' asks for 8 bits, loihi1 has 7; ask for 7 or fewer",
     ),
     ("def soma(§v: State(25)):\n    return v\n", "'v' asks for 25 bits, loihi1 has 24; ask for 24 or fewer"),
     ("def tick_pre(§x: Pre(8)):\n    return x\n", "'x' asks for 8 bits, loihi1 has 7; ask for 7 or fewer"),

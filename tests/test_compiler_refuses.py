@@ -397,6 +397,6 @@ def test_a_registers_name_counts_for_neurons_only() -> None:
     assert LOIHI.bits("state", "u") == LOIHI.bits("keep", "u") == Bits(24, 1)
     assert LOIHI.bits("pre", "u") == LOIHI.bits("pre", "x") == Bits(7, 0)
     assert LOIHI.bits("weight", "u") == Bits(9, 0)
-    assert LOIHI.bits("post_state", "v") is None
+    assert LOIHI.bits("post_state", "v") == Bits(7, 0)
     assert LOIHI.bits("state", "w") is None
     assert GENERIC.bits("state", "w") == Bits(32, 0)

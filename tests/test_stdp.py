@@ -16,7 +16,7 @@ from cases import random_placement, spikes
 from fails import fails
 
 import neuroemu as ne
-from neuroemu.chip import Chip, parse_chip
+from neuroemu.chip import parse_chip
 from neuroemu.engines.job import Job, silent
 from neuroemu.image import SYNAPSE_ID0
 from neuroemu.isa import site_key, tick_key, uniform, unit_key
@@ -78,70 +78,96 @@ def start(kind: str) -> np.ndarray:
 
 
 # ---- pair STDP
-def pair_events(run: ne.Run, presentation: int) -> list[tuple[int, list[int], list[int]]]:
-    """(tick, neurons whose packets arrive, neurons that fire): input of row t arrives in tick t + 1."""
-    arrives, fires = inputs()[:, presentation], run.raster("out")[presentation]
+LATE = {False: np.zeros((N_IN, N), int), True: np.random.default_rng(6).integers(0, 4, (N_IN, N))}
+"""Delays of the synapses: none, and 0 to 3 ticks."""
+PAIRS = [(kind, late) for kind in ("all_to_all", "nearest") for late in (False, True)]
+
+
+def delayed(network: ne.Network, late: bool) -> ne.Network:
+    (projection,) = network.projections
+    return replace(network, projections=(replace(projection, delay=LATE[late]),)) if late else network
+
+
+@cache
+def paired(kind: str, late: bool, engine: str = "python") -> ne.Run:
+    if not late:
+        return learned(kind, engine)
+    return ne.run(ne.compile(delayed(wired(kind), late), ATLAS), inputs(), engine=engine, plastic=True, seed=SEED)
+
+
+def pair_events(run: ne.Run, presentation: int) -> list[tuple[int, np.ndarray, list[int]]]:
+    """(tick, which inputs of every tick arrive without delay, neurons that fire): input of row t arrives in tick t + 1."""
+    arrives, fires = inputs()[:, presentation] != 0, run.raster("out")[presentation]
     first = run.layers["out"].age
+    known = np.zeros((run.ticks, N_IN), bool)
+    known[1 : ROWS + 1] = arrives[: run.ticks - 1]
     return [
-        (
-            tick,
-            np.flatnonzero(arrives[tick - 1]).tolist() if 1 <= tick <= ROWS else [],
-            np.flatnonzero(fires[tick - first]).tolist() if first <= tick < first + ROWS else [],
-        )
+        (tick, known, np.flatnonzero(fires[tick - first]).tolist() if first <= tick < first + ROWS else [])
         for tick in range(run.ticks)
     ]
 
 
-@pytest.mark.parametrize("kind", ["all_to_all", "nearest"])
-def test_pair_stdp_is_an_integer_event_loop(kind: str) -> None:
-    run, w = learned(kind), start(kind)
+def arriving(known: np.ndarray, tick: int, late: bool) -> list[tuple[int, int]]:
+    """Synapses that a packet reaches in this tick."""
+    return [(i, j) for i, j in np.ndindex(N_IN, N) if tick >= LATE[late][i, j] and known[tick - LATE[late][i, j], i]]
+
+
+@pytest.mark.parametrize(("kind", "late"), PAIRS)
+def test_pair_stdp_is_an_integer_event_loop(kind: str, late: bool) -> None:
+    run, w, coincident = paired(kind, late), start(kind), 0
     for presentation in range(PRESENTATIONS):
-        x, y = [0] * N_IN, [0] * N
-        for tick, arriving, firing in pair_events(run, presentation):
-            x = [v * 7 // 8 for v in x]
-            for i in arriving:
-                x[i] = 256 + (x[i] if kind == "all_to_all" else 0)
-                for j in range(N):
-                    if y[j]:
-                        noise = draw("arrive_synapse", "input", presentation, tick, i * N + j, 8)
-                        w[i, j] = min(max(w[i, j] - (10 * y[j] + noise) // 256, 0), 255)
+        x, y = np.zeros((N_IN, N), int), [0] * N
+        for tick, known, firing in pair_events(run, presentation):
+            x = x * 7 // 8
+            arrived = arriving(known, tick, late)
+            for i, j in arrived:
+                x[i, j] = 256 + (x[i, j] if kind == "all_to_all" else 0)
+                coincident += j in firing
+                if y[j]:
+                    noise = draw("arrive_synapse", "input", presentation, tick, i * N + j, 8)
+                    w[i, j] = min(max(w[i, j] - (10 * y[j] + noise) // 256, 0), 255)
             for j in firing:
                 y[j] = 256 + (y[j] if kind == "all_to_all" else 0)
             y = [v * 3 // 4 for v in y]
-            for i in range(N_IN):
-                for j in firing:
-                    if x[i]:
-                        noise = draw("fire_synapse", None, presentation, tick, i * N + j, 8)
-                        w[i, j] = min(max(w[i, j] + (4 * x[i] + noise) // 256, 0), 255)
+            for i, j in np.ndindex(N_IN, N):
+                if j in firing and x[i, j]:
+                    noise = draw("fire_synapse", None, presentation, tick, i * N + j, 8)
+                    w[i, j] = min(max(w[i, j] + (4 * int(x[i, j]) + noise) // 256, 0), 255)
     assert np.array_equal(w.ravel(), run.weights["p"])
     assert (w != start(kind)).mean() > 0.9
     assert len(np.unique(w)) > 15
+    assert coincident > 200
+    assert np.array_equal(run.weights["p"], learned(kind).weights["p"]) != late
 
 
-@pytest.mark.parametrize("kind", ["all_to_all", "nearest"])
-def test_pair_stdp_is_the_textbook_rule_within_twelve_lsb(kind: str) -> None:
+@pytest.mark.parametrize("engine", ["event", "cpu"])
+def test_delayed_pairs_are_the_same_bits_on_every_engine(engine: str) -> None:
+    assert len(np.unique(LATE[True])) == 4
+    assert paired("all_to_all", True, engine).differs(paired("all_to_all", True)) is None
+
+
+@pytest.mark.parametrize(("kind", "late"), PAIRS)
+def test_pair_stdp_is_the_textbook_rule_within_twelve_lsb(kind: str, late: bool) -> None:
     """dw = A exp(-|dt| / tau) over pairs, with exp(-1 / tau) = 1 - 2^-k, w from 0 to 32767. Weights of about 16000 change by more than
     1000 on average; floors of the traces and the noise of rounding leave them within 12 LSB, 4 on average."""
     options = {"a_plus": 20, "a_minus": 25, "k_plus": 4, "k_minus": 4, "step": 4096, "shift": 9, "high": 32767}
     network = plain(np.random.default_rng(2), np.random.default_rng(3).integers(14000, 18000, (N_IN, N)))
-    network = replace(
-        network, populations=(network.populations[0], ne.Population("out", N, ne.Firmware("lif", {"decay_v": 512, "threshold": 50000})))
-    )  # fmt: skip
-    network = ne.wire(network, "stdp", nearest=kind == "nearest", **options)
+    lif = ne.Firmware("lif", {"decay_v": 512, "threshold": 50000})
+    network = replace(network, populations=(network.populations[0], ne.Population("out", N, lif)))
+    network = delayed(ne.wire(network, "stdp", nearest=kind == "nearest", **options), late)
     run = ne.run(ne.compile(network, ATLAS), inputs()[:, :6], engine="python", plastic=True, seed=SEED)
-    w = before = np.array(network.projection("p").weight, float)
+    before = np.array(network.projection("p").weight, float)
+    w = before.copy()
     for presentation in range(6):
-        pre: list[list[int]] = [[] for _ in range(N_IN)]
+        pre: dict[tuple[int, int], list[int]] = {synapse: [] for synapse in np.ndindex(N_IN, N)}
         post: list[list[int]] = [[] for _ in range(N)]
-        for tick, arriving, firing in pair_events(run, presentation):
-            w = w.copy()
-            for i in arriving:
-                pre[i].append(tick)
-                for j in range(N):
-                    w[i, j] -= 25 * 4096 / 512 * sum(kernel(tick - t) for t in chosen(post[j], kind))
-            for j in firing:
-                for i in range(N_IN):
-                    w[i, j] += 20 * 4096 / 512 * sum(kernel(tick - t) for t in chosen(pre[i], kind))
+        for tick, known, firing in pair_events(run, presentation):
+            for i, j in arriving(known, tick, late):
+                pre[i, j].append(tick)
+                w[i, j] -= 25 * 4096 / 512 * sum(kernel(tick - t) for t in chosen(post[j], kind))
+            for i, j in np.ndindex(N_IN, N):
+                if j in firing:
+                    w[i, j] += 20 * 4096 / 512 * sum(kernel(tick - t) for t in chosen(pre[i, j], kind))
             for j in firing:
                 post[j].append(tick)
     error = np.abs(run.weights["p"].reshape(N_IN, N) - w)
@@ -167,26 +193,57 @@ def test_traces_decay_to_nothing_and_saturate_where_the_chip_ends() -> None:
 
 
 # ---- loihi1
-POST_TRACE = 'post_state = { bits = 7, overflow = "saturate", basis = "silicon", source = "davies2018" }\n\n[mesh]'
-
-
-def loihi_with_post_traces() -> Chip:
-    chip = ne.load_chip("loihi1")
-    return parse_chip(chip.text.replace("\n[mesh]", POST_TRACE), "cores/loihi1.toml")
-
-
-def test_loihi1_runs_pair_stdp_once_its_datasheet_has_a_post_trace() -> None:
-    """Seven-bit traces, nine-bit weights; an update costs the published 120 pJ."""
-    network = plain(np.random.default_rng(2))
+def pairs_on_loihi1() -> ne.Network:
+    """Seven-bit traces, so that a spike adds 32; a threshold in units of 64, as loihi1 shifts weights."""
     lif = ne.Firmware("lif", {"decay_v": 512, "threshold": 320 * 64})
+    network = plain(np.random.default_rng(2))
     network = replace(network, populations=(network.populations[0], ne.Population("out", N, lif)))
-    network = ne.wire(network, "stdp", step=32, k_plus=3, k_minus=3, a_plus=40, a_minus=30, shift=8)
-    run = ne.run(ne.compile(network, loihi_with_post_traces()), inputs(), engine="python", plastic=True)
+    return ne.wire(network, "stdp", step=32, k_plus=3, k_minus=3, a_plus=40, a_minus=30, shift=8)
+
+
+def test_pair_stdp_learns_on_loihi1_at_the_published_price() -> None:
+    """Davies 2018: traces of 7 bits on both sides, weights of 9, 120 pJ a pairwise STDP update."""
+    network, chip = pairs_on_loihi1(), ne.load_chip("loihi1")
+    run = ne.run(ne.compile(network, chip), inputs(), engine="python", plastic=True)
     moved = run.weights["p"] != np.array(network.projection("p").weight).ravel()
     assert moved.mean() > 0.9
-    assert abs(run.state["p.x"]).max() <= 63
+    assert 32 <= abs(run.state["p.x"]).max() <= 63
+    assert 0 < abs(run.state["p.y"]).max() <= 63
     updates = run.counts["weight_update"]
     assert updates > 1000
+    report = ne.report(run)
+    assert report.by_part["learning"] == updates * 120_000
+    (row,) = (row for row in report.rows if row.event == "weight_update")
+    assert (row.basis, row.source) == ("simulated", "davies2018")
+    assert set(report.by_basis) == {"simulated"}
+    assert {"rule_add", "rule_read", "synapse_write"} <= set(report.unknown)
+    fitted = ne.report(ne.run(ne.compile(network, ne.load_chip("loihi1_fit")), inputs(), engine="python", plastic=True))
+    assert fitted.by_part["learning"] == 0
+    assert "weight_update" in fitted.unknown
+
+
+@pytest.mark.parametrize(
+    ("pre", "post", "updates", "change"), [([2], [5], 1, 10), ([5], [2], 1, -10), ([2, 5], [5], 1, 26), ([], [5], 0, 0)]
+)
+def test_a_pair_is_one_update(pre: list[int], post: list[int], updates: int, change: int) -> None:
+    """One input and a neuron that another input drives: 120 pJ for every pair of loihi1, before-after or after-before, none without."""
+    network = ne.Network(
+        [
+            ne.Population("in", 1, ne.HostInput()),
+            ne.Population("drive", 1, ne.HostInput()),
+            ne.Population("out", 1, ne.Firmware("if", {"threshold": 64 * 99})),
+        ],
+        [ne.Projection("in", "out", [[0]], "p"), ne.Projection("drive", "out", [[100]], "q")],
+        outputs=["out"],
+    )
+    how = {"k_plus": 3, "k_minus": 3, "shift": 0, "a_plus": 1, "a_minus": 1, "low": -255}
+    network = ne.wire(network, "stdp", projections=["p"], step=16, **how)
+    rows = {"in": np.zeros((9, 1), int), "drive": np.zeros((9, 1), int)}
+    rows["in"][pre], rows["drive"][post] = 1, 1
+    run = ne.run(ne.compile(network, ne.load_chip("loihi1")), rows, engine="python", plastic=True)
+    assert np.flatnonzero(run.raster("out")[0, :, 0]).tolist() == post
+    assert run.counts["weight_update"] == updates
+    assert run.weights["p"].tolist() == [change]
     assert ne.report(run).by_part["learning"] == updates * 120_000
 
 
@@ -332,9 +389,13 @@ def refused(network: ne.Network, chip: str, error: type[Exception], text: str) -
         ne.compile(network, ne.load_chip(chip))
 
 
-def test_a_post_trace_is_missing_on_loihi1() -> None:
-    text = f"{RULES}/stdp.py:34:20: loihi1 has no register 'y' and none of role post_state; try generic45"
-    refused(wired("all_to_all"), "loihi1", ne.FirmwareError, text)
+def test_a_post_trace_is_missing_where_no_source_states_one() -> None:
+    text = "\n".join(line for line in ne.load_chip("loihi1").text.splitlines() if not line.startswith("post_state"))
+    chip = parse_chip(text.replace('name = "loihi1"', 'name = "bare"'), "bare.toml")
+    with fails(
+        ne.FirmwareError, f"{RULES}/stdp.py:34:20: bare has no register 'y' and none of role post_state; try generic45"
+    ):
+        ne.compile(wired("all_to_all"), chip)
 
 
 def test_a_trace_is_wider_than_loihis(tmp_path: Path) -> None:
