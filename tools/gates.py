@@ -107,20 +107,22 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Near:
-    """Mean accuracies of all variants lie within so many points of one variant's."""
+class Stretched:
+    """Mean accuracies of tests at other ticks a presentation lie within so many points of that at the training's."""
 
     variant: str
     points: float
 
     @property
     def claim(self) -> str:
-        return f"mean accuracies within {self.points:g} points of {self.variant}'s"
+        return f"{self.variant}: mean accuracy of stretched tests within {self.points:g} points"
 
     def judge(self, rows: Rows) -> tuple[str, bool]:
-        means = {name: 100 * statistics.mean(_column(rows, name, "accuracy")) for name in rows}
-        said = ", ".join(f"{name} {mean:.2f} %" for name, mean in means.items())
-        return said, all(abs(mean - means[self.variant]) <= self.points for mean in means.values())
+        tested = [row["tested_at"] for row in rows[self.variant]]
+        means = {ticks: 100 * statistics.mean(row[ticks] for row in tested) for ticks in sorted(tested[0], key=int)}
+        base = means[str(rows[self.variant][0]["ticks"])]
+        said = ", ".join(f"{mean:.2f} % at {ticks} ticks" for ticks, mean in means.items())
+        return said, all(abs(mean - base) <= self.points for mean in means.values())
 
 
 def _column(rows: Rows, variant: str, name: str) -> list[float]:
@@ -221,6 +223,16 @@ GATES = (
         "--epochs 5",
         tuple(range(5)),
         (Mean("wta", 87),),
+        {"wta": ""},
+        checkpoint=False,
+    ),
+    Gate(
+        "wta_timescale",
+        "the same at 1280 ticks a presentation, tested at x0.1 to x10 of them",
+        "train_wta.py",
+        "--epochs 5 --ticks 1280 --test-ticks 128 400 4000 12800",
+        tuple(range(5)),
+        (Stretched("wta", 2),),
         {"wta": ""},
         checkpoint=False,
     ),
