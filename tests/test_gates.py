@@ -50,33 +50,33 @@ def test_quantiles_of_student(freedom: int, value: float) -> None:
 
 def test_a_mean_is_judged() -> None:
     some = {"a": rows(0.94, 0.96)}
-    assert gates.Mean("a", 95).judge(some) == ("95.00 % (94.00 to 96.00)", True)
-    assert gates.Mean("a", 95.01).judge(some)[1] is False
+    assert gates.mean("a", 95).judge(some) == ("95.00 % (94.00 to 96.00)", True)
+    assert gates.mean("a", 95.01).judge(some)[1] is False
 
 
 def test_a_paired_difference_is_judged_by_its_interval() -> None:
     """Differences 1, 2, 3 points: mean 2, standard error 1 / sqrt 3, t of 2 degrees of freedom 4.303."""
     wide = {"a": rows(0.91, 0.92, 0.93), "b": rows(0.90, 0.90, 0.90)}
-    assert gates.Ahead("a", "b").judge(wide) == ("+2.00 points, -0.48 to +4.48", False)
+    assert gates.ahead("a", "b").judge(wide) == ("+2.00 points, -0.48 to +4.48", False)
     narrow = {"a": rows(0.92, 0.92, 0.93), "b": rows(0.90, 0.90, 0.90)}
-    assert gates.Ahead("a", "b").judge(narrow) == ("+2.33 points, +0.90 to +3.77", True)
-    assert gates.Ahead("b", "a").judge(narrow)[1] is False
+    assert gates.ahead("a", "b").judge(narrow) == ("+2.33 points, +0.90 to +3.77", True)
+    assert gates.ahead("b", "a").judge(narrow)[1] is False
 
 
 def test_a_column_is_judged_by_its_worst_seed() -> None:
     some = {"a": rows(0.9, angle=10.0) + rows(0.9, angle=20.0)}
     sides = [("under", 20.1, True), ("under", 20, False), ("above", 9.9, True), ("above", 10, False)]
     for side, limit, holds in sides:
-        assert gates.Side("a", "angle", side, limit, "degrees").judge(some) == ("10.0 to 20.0 degrees", holds)
+        assert gates.angle("a", side, limit).judge(some) == ("10.0 to 20.0 degrees", holds)
 
 
 def test_stretched_tests_are_judged_by_the_farthest() -> None:
     some = {"a": [{"ticks": 10, "tested_at": {"100": 0.92 + x, "10": 0.90 + x, "1": 0.89 + x}} for x in (-0.01, 0.01)]}
-    assert gates.Stretched("a", 2.001).judge(some) == (
+    assert gates.stretched("a", 2.001).judge(some) == (
         "89.00 % at 1 ticks, 90.00 % at 10 ticks, 92.00 % at 100 ticks",
         True,
     )
-    assert gates.Stretched("a", 1.999).judge(some)[1] is False
+    assert gates.stretched("a", 1.999).judge(some)[1] is False
 
 
 # ---- running
@@ -100,7 +100,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     script.write_text(FAKE.format(log=str(tmp_path / "log"), broken=str(tmp_path / "broken")))
     tool = os.path.relpath(script, ROOT / "tools")
     made = [
-        gates.Gate(name, "a fake", tool, "--some x", (0, 1), (gates.Mean("a", least),), {"a": "--more y"})
+        gates.Gate(name, "a fake", tool, "--some x", (0, 1), (gates.mean("a", least),), {"a": "--more y"})
         for name, least in (("one", 90), ("two", 95))
     ]
     monkeypatch.setattr(gates, "GATES", tuple(made))

@@ -20,11 +20,11 @@ import signal
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
@@ -41,88 +41,59 @@ Rows = Mapping[str, Sequence[Row]]
 
 
 # ---- what must hold
-class Check(Protocol):
+@dataclass(frozen=True)
+class Check:
     """A claim in words, and how rows are judged: what was measured, and whether that will do."""
 
-    @property
-    def claim(self) -> str: ...
-
-    def judge(self, rows: Rows) -> tuple[str, bool]: ...
+    claim: str
+    judge: Callable[[Rows], tuple[str, bool]]
 
 
-@dataclass(frozen=True)
-class Mean:
-    """Mean accuracy of a variant, in percent."""
+def mean(variant: str, least: float) -> Check:
+    """Mean accuracy, in percent."""
 
-    variant: str
-    least: float
+    def judge(rows: Rows) -> tuple[str, bool]:
+        values = _column(rows, variant, "accuracy")
+        found = 100 * statistics.mean(values)
+        return f"{found:.2f} % ({100 * min(values):.2f} to {100 * max(values):.2f})", found >= least
 
-    @property
-    def claim(self) -> str:
-        return f"{self.variant}: mean accuracy at least {self.least:g} %"
-
-    def judge(self, rows: Rows) -> tuple[str, bool]:
-        values = _column(rows, self.variant, "accuracy")
-        mean = 100 * statistics.mean(values)
-        return f"{mean:.2f} % ({100 * min(values):.2f} to {100 * max(values):.2f})", mean >= self.least
+    return Check(f"{variant}: mean accuracy at least {least:g} %", judge)
 
 
-@dataclass(frozen=True)
-class Ahead:
-    """Difference in accuracy of two variants, seed by seed: its 95 % interval of Student's t lies above zero."""
+def ahead(variant: str, other: str) -> Check:
+    """Difference in accuracy, seed by seed: its 95 % interval of Student's t lies above zero."""
 
-    variant: str
-    other: str
+    def judge(rows: Rows) -> tuple[str, bool]:
+        pairs = zip(*(_column(rows, name, "accuracy") for name in (variant, other)), strict=True)
+        gaps = [100 * (a - b) for a, b in pairs]
+        found, half = statistics.mean(gaps), student(len(gaps) - 1) * statistics.stdev(gaps) / len(gaps) ** 0.5
+        return f"{found:+.2f} points, {found - half:+.2f} to {found + half:+.2f}", found - half > 0
 
-    @property
-    def claim(self) -> str:
-        return f"{self.variant} ahead of {self.other}, paired by seed: 95 % interval above 0"
-
-    def judge(self, rows: Rows) -> tuple[str, bool]:
-        pair = (_column(rows, name, "accuracy") for name in (self.variant, self.other))
-        gaps = [100 * (a - b) for a, b in zip(*pair, strict=True)]
-        mean = statistics.mean(gaps)
-        half = student(len(gaps) - 1) * statistics.stdev(gaps) / len(gaps) ** 0.5
-        return f"{mean:+.2f} points, {mean - half:+.2f} to {mean + half:+.2f}", mean - half > 0
+    return Check(f"{variant} ahead of {other}, paired by seed: 95 % interval above 0", judge)
 
 
-@dataclass(frozen=True)
-class Side:
-    """A column of every seed lies under a limit, or above it."""
+def angle(variant: str, side: Literal["under", "above"], limit: float) -> Check:
+    """The angle of every seed, in degrees."""
 
-    variant: str
-    column: str
-    side: Literal["under", "above"]
-    limit: float
-    unit: str
+    def judge(rows: Rows) -> tuple[str, bool]:
+        values = _column(rows, variant, "angle")
+        holds = max(values) < limit if side == "under" else min(values) > limit
+        return f"{min(values):.1f} to {max(values):.1f} degrees", holds
 
-    @property
-    def claim(self) -> str:
-        return f"{self.variant}: {self.column} {self.side} {self.limit:g} {self.unit}"
-
-    def judge(self, rows: Rows) -> tuple[str, bool]:
-        values = _column(rows, self.variant, self.column)
-        holds = max(values) < self.limit if self.side == "under" else min(values) > self.limit
-        return f"{min(values):.1f} to {max(values):.1f} {self.unit}", holds
+    return Check(f"{variant}: angle of feedback and output weights {side} {limit:g} degrees", judge)
 
 
-@dataclass(frozen=True)
-class Stretched:
+def stretched(variant: str, points: float) -> Check:
     """Mean accuracies of tests at other ticks a presentation lie within so many points of that at the training's."""
 
-    variant: str
-    points: float
-
-    @property
-    def claim(self) -> str:
-        return f"{self.variant}: mean accuracy of stretched tests within {self.points:g} points"
-
-    def judge(self, rows: Rows) -> tuple[str, bool]:
-        tested = [row["tested_at"] for row in rows[self.variant]]
+    def judge(rows: Rows) -> tuple[str, bool]:
+        tested = [row["tested_at"] for row in rows[variant]]
         means = {ticks: 100 * statistics.mean(row[ticks] for row in tested) for ticks in sorted(tested[0], key=int)}
-        base = means[str(rows[self.variant][0]["ticks"])]
-        said = ", ".join(f"{mean:.2f} % at {ticks} ticks" for ticks, mean in means.items())
-        return said, all(abs(mean - base) <= self.points for mean in means.values())
+        base = means[str(rows[variant][0]["ticks"])]
+        said = ", ".join(f"{found:.2f} % at {ticks} ticks" for ticks, found in means.items())
+        return said, all(abs(found - base) <= points for found in means.values())
+
+    return Check(f"{variant}: mean accuracy of stretched tests within {points:g} points", judge)
 
 
 def _column(rows: Rows, variant: str, name: str) -> list[float]:
@@ -179,7 +150,7 @@ GATES = (
         "train_sfdfa.py",
         "--epochs 12",
         tuple(range(10)),
-        (Mean("sfdfa", 95), Ahead("sfdfa", "dfa")),
+        (mean("sfdfa", 95), ahead("sfdfa", "dfa")),
         MODES,
         short=True,
     ),
@@ -191,9 +162,9 @@ GATES = (
         "--rate 7 7 7 7 9 --output-rate 8 8 8 8 10",
         tuple(range(3)),
         (
-            Mean("sfdfa", 84.5),
-            Side("sfdfa", "angle", "under", 20, "degrees"),
-            Side("dfa", "angle", "above", 50, "degrees"),
+            mean("sfdfa", 84.5),
+            angle("sfdfa", "under", 20),
+            angle("dfa", "above", 50),
         ),
         MODES,
     ),
@@ -203,7 +174,7 @@ GATES = (
         "train_spikegrad.py",
         "--epochs 20",
         tuple(range(10)),
-        (Mean("spikegrad", 97),),
+        (mean("spikegrad", 97),),
         {"spikegrad": ""},
         short=True,
     ),
@@ -213,7 +184,7 @@ GATES = (
         "train_spikegrad.py",
         "--data fashion-mnist --levels 16 --epochs 4 --hidden 256 --k 5 5 5 7",
         tuple(range(3)),
-        (Mean("spikegrad", 86),),
+        (mean("spikegrad", 86),),
         {"spikegrad": ""},
     ),
     Gate(
@@ -222,7 +193,7 @@ GATES = (
         "train_wta.py",
         "--epochs 5",
         tuple(range(5)),
-        (Mean("wta", 87),),
+        (mean("wta", 87),),
         {"wta": ""},
         checkpoint=False,
     ),
@@ -232,7 +203,7 @@ GATES = (
         "train_wta.py",
         "--epochs 5 --ticks 1280 --test-ticks 128 400 4000 12800",
         tuple(range(5)),
-        (Stretched("wta", 2),),
+        (stretched("wta", 2),),
         {"wta": ""},
         checkpoint=False,
     ),
