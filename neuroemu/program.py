@@ -18,8 +18,8 @@ from neuroemu.shelf import find_program, read_text, unknown
 
 HookCallable = Callable[..., tuple[int, ...]]
 
-CALLEE = "@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)"
-"""Decorator of functions that only a kernel calls."""
+CALLEE = "@njit(_nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)"
+"""Decorator of functions that only a kernel calls: they allocate nothing, and without ``_nrt=False`` would count references."""
 
 NARROW_INTRINSICS = (
     "clamp",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ from rich.table import Table
 from neuroemu.chip import Chip, parse_chip
 from neuroemu.datasheet import BASES, EVENTS, Figure
 from neuroemu.report_time import lines
-from neuroemu.run import Counts, Run
+from neuroemu.run import LEARNING, Counts, Run
 from neuroemu.timing import Timing
 
 FJ = {"fJ": 1, "pJ": 10**3, "nJ": 10**6, "uJ": 10**9, "mJ": 10**12}
@@ -40,7 +40,10 @@ def as_text(parts: Iterable[Table | str]) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of event: how often it happened, what one costs, what all cost, and where the price comes from."""
+    """One kind of event: how often it happened, what one costs, what all cost, and where the price comes from.
+
+    ``learning`` of them are learning's: they happened in a learning phase, or follow from a modulator or a hook that evaluation skips.
+    """
 
     event: str
     unit: str
@@ -50,6 +53,7 @@ class Row:
     basis: str
     source: str
     note: str
+    learning: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ class Report:
 
     @cached_property
     def by_part(self) -> dict[str, int]:
-        """Energy of inference and of learning, in femtojoules. Learning is what the rule unit and writes to synapse memory take."""
+        """Energy of inference and of learning, in femtojoules (see ``Row.learning``)."""
         learning = learning_fj(self.rows)
         return {"inference": self.total_fj - learning, "learning": learning}
 
@@ -285,13 +289,18 @@ def _patience(run: Run) -> tuple[str, ...]:
 def price(counts: Counts, chip: Chip) -> tuple[Row, ...]:
     """Every kind of event that happened, priced: nothing but the counts matters, whatever runs they come from."""
     totals: Counter[str] = Counter({key: counts[key] for key in counts.names})
-    totals["send"] = sum(n for key, n in totals.items() if key.startswith("send_"))
-    return tuple(_row(chip, event, totals[event]) for event in EVENTS if totals[event])
+    for part in ("", LEARNING):
+        totals[f"{part}send"] = sum(n for key, n in totals.items() if key.startswith(f"{part}send_"))
+    return tuple(
+        replace(_row(chip, event, totals[event]), learning=totals[LEARNING + event])
+        for event in EVENTS
+        if totals[event]
+    )
 
 
 def learning_fj(rows: Iterable[Row]) -> int:
-    """What of the energy is learning: what the rule unit and writes to synapse memory take."""
-    return sum(row.energy_fj or 0 for row in rows if row.unit == "rule" or row.event == "synapse_write")
+    """What of the energy is learning."""
+    return sum(row.learning * (row.price_fj or 0) for row in rows)
 
 
 def _row(chip: Chip, event: str, count: int) -> Row:

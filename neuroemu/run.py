@@ -26,6 +26,8 @@ from neuroemu.timing import Timing
 FORMAT = 1
 Where = tuple[str, int, str]
 """A count's key, core (-1: the host or the whole chip) and owner (population or projection)."""
+LEARNING = "learning."
+"""Begins the keys of counts that are learning's share of the counts of the same name."""
 
 
 class Counts:

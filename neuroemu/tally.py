@@ -18,11 +18,8 @@ from neuroemu.image import HOST, Image, ImagePopulation, ImageProjection, Part, 
 from neuroemu.isa import HOOKS, LEARNING_HOOKS
 from neuroemu.language import Program
 from neuroemu.network import Ints
-from neuroemu.run import Counts, Where
+from neuroemu.run import LEARNING, Counts, Where
 from neuroemu.stimulus import Stimulus
-
-LEARNING = "learning."
-"""Begins the keys of counts that are learning's share of the counts of the same name."""
 
 
 @dataclass
@@ -59,6 +56,10 @@ class Raw:
     """What of all this happened in ticks of learning phases; ``taken`` and ``arrived`` are stated there."""
 
 
+_FAN_OUT: WeakKeyDictionary[Image, dict[tuple[int, int], list[tuple[int, Ints]]]] = WeakKeyDictionary()
+"""Synapses by core of an image's parts, worked out once: a training asks for them every few hundred presentations."""
+
+
 class Tables:
     """Facts about an image that counting needs, worked out once."""
 
@@ -80,18 +81,25 @@ class Tables:
         sent = raw.sends[key].copy()
         return np.asarray(sent - raw.unsent[key][: part.delay + 1].sum(axis=0), np.int64)
 
-    def fan_out(self, projection: ImageProjection, part: Part) -> Iterable[tuple[int, Ints]]:
-        """For every core the part reaches: synapses of every pre neuron there."""
-        population = self.image.populations[projection.post]
-        used = sorted({piece.core for piece in population.slices})
-        if len(used) == 1:
-            yield used[0], part.fan_out
-            return
-        cores = population.core_of[part.post]
-        for core in used:
-            here = cores == core
-            if here.any():
-                yield core, np.bincount(part.pre[here], minlength=part.indptr.size - 1)
+    def fan_out(self, number: int, place: int) -> list[tuple[int, Ints]]:
+        """For every core that a part of a projection reaches: synapses of every pre neuron there."""
+        known = _FAN_OUT.setdefault(self.image, {})
+        if (number, place) not in known:
+            projection = self.image.projections[number]
+            known[number, place] = list(_by_core(self.image.populations[projection.post], projection.parts[place]))
+        return known[number, place]
+
+
+def _by_core(population: ImagePopulation, part: Part) -> Iterable[tuple[int, Ints]]:
+    used = sorted({piece.core for piece in population.slices})
+    if len(used) == 1:
+        yield used[0], part.fan_out
+        return
+    cores = population.core_of[part.post]
+    for core in used:
+        here = cores == core
+        if here.any():
+            yield core, np.bincount(part.pre[here], minlength=part.indptr.size - 1)
 
 
 def hops(image: Image, source: Ints, target: Ints) -> tuple[Ints, Ints]:
@@ -207,8 +215,8 @@ def _synapses(
     word, bits = image.chip.word_bits, image.chip.bits("weight", "weight")
     assert bits is not None
     rule = image.program_of(projection) if raw.plastic else None
-    for place, part in enumerate(projection.parts):
-        for core, fan_out in tables.fan_out(projection, part):
+    for place in range(len(projection.parts)):
+        for core, fan_out in tables.fan_out(number, place):
             reached = fan_out > 0
             for channel, ports in projection.routes.items():
                 arrived = tables.arrivals(raw, number, channel, place)

@@ -12,9 +12,11 @@ from neuroemu.machine import site
 
 JIT = '@njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")'
 STAGE = (
-    '@njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, boundscheck=False, error_model="numpy")'
+    "@njit(_nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, boundscheck=False, "
+    'error_model="numpy")'
 )
-"""Numba's own passes take time with the square of a function's length: stages are functions, which LLVM puts back in place."""
+"""Numba's own passes take time with the square of a function's length: stages are functions, which LLVM puts back in place.
+They allocate nothing: ``_nrt=False`` keeps Numba from counting references to every array at every call."""
 
 
 class Function:
@@ -92,7 +94,7 @@ class Function:
                     else:
                         stack.enter_context(w.loop("i", f"{post}_slices[s, 1]", f"{post}_slices[s, 0]"))
                     stack.enter_context(self.when(gate))
-                    self.call.synapse(plan, hook)
+                    self.call.rule(plan, hook)
                     w("calls += 1")
                 w(f"{count}[s] += calls")
                 self.call.add_saturations(plan.tag, hook)
@@ -102,7 +104,7 @@ class Function:
                 w(f"i = u64({w.arg(f'{plan.tag}_post')}[k])", f"s = {w.arg(f'{post}_slice_of')}[i]")
                 with self.when(test):
                     self.call.clear_saturations(plan.tag, hook)
-                    self.call.synapse(plan, hook)
+                    self.call.rule(plan, hook)
                     w(f"{count}[s] += 1")
                     self.call.add_saturations(plan.tag, hook)
 
@@ -143,11 +145,11 @@ class Function:
                     w(f"{plan.tag}__{name} = 0")
                 test = " and ".join(term for term in (only, self.call.post_gate(plan, "end_synapse")) if term)
                 with self.when(test):
-                    self.call.synapse(plan, "end_synapse")
+                    self.call.rule(plan, "end_synapse")
                     w("end_synapse_calls += 1")
                 gates = (self.call.axon_gate(plan, "commit_synapse"), self.call.post_gate(plan, "commit_synapse"))
                 with self.when(" and ".join(term for term in gates if term)):
-                    self.call.synapse(plan, "commit_synapse")
+                    self.call.rule(plan, "commit_synapse")
                     w("commit_synapse_calls += 1")
             for hook in hooks:
                 w(f"{counts[hook]}[s] += {hook}_calls")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Protocol
 
 from neuroemu.engines.plan import LOCAL_KINDS, Owner, Plan, PopulationPlan, ProjectionPlan, named
@@ -20,6 +22,10 @@ class Lines(Protocol):
         """Note an argument of the kernel."""
 
 
+Note = Callable[[str, str], None]
+"""Told a result's name and the test for its not having fitted."""
+
+
 class Caller:
     """Writes hook calls; loops around them use ``j`` for the pre neuron, ``i`` for the neuron, ``k`` for a listed synapse."""
 
@@ -27,6 +33,8 @@ class Caller:
         self.plan, self.w = plan, lines
         self.locals = _local_names(plan)
         self.wires = {named(p.tag, name) for p in plan.projections for name in plan.wires(p)}
+        self.rows: dict[str, str] = {}
+        """Elements of arrays of which a loop has one row under a name of its own, by array."""
 
     # ---- names
     def register(self, owner: Owner, tag: str, name: str, rule: ProjectionPlan | None) -> str:
@@ -38,10 +46,15 @@ class Caller:
         if named(tag, name) in self.wires:
             return named(tag, name)
         array = self.known(named(tag, name))
+        if array in self.rows:
+            return self.rows[array]
         if level in ("neuron", "post"):
             return f"{array}[i]"
         assert rule is not None
-        return f"{array}[d, j]" if level == "axon" else f"{array}[{'j, i' if rule.dense else 'k'}]"
+        if level == "axon":
+            return f"{array}[d, j]"
+        turned = "i, j" if name in rule.turned else "j, i"
+        return f"{array}[{turned if rule.dense else 'k'}]"
 
     def known(self, name: str) -> str:
         """A register's array: allocated in the kernel, or an argument."""
@@ -63,13 +76,14 @@ class Caller:
     # ---- gates
     def axon_gate(self, plan: ProjectionPlan, hook: str) -> str:
         """The part of a hook's gate that is decided for a whole row."""
-        return self._gate(plan, hook, ("axon",))
+        return self.gate(plan, hook, ("axon",))
 
     def post_gate(self, plan: ProjectionPlan, hook: str) -> str:
         """The part of a hook's gate that is decided for each synapse."""
-        return self._gate(plan, hook, ("post", "soma", "synapse"))
+        return self.gate(plan, hook, ("post", "soma", "synapse"))
 
-    def _gate(self, plan: ProjectionPlan, hook: str, levels: tuple[str, ...]) -> str:
+    def gate(self, plan: ProjectionPlan, hook: str, levels: tuple[str, ...]) -> str:
+        """The part of a hook's gate that registers of some levels decide; empty if there is none."""
         owner = plan.owner
         assert owner is not None
         names = [name for name in owner.program.gate.get(hook, ()) if owner.program.level_of(name) in levels]
@@ -103,48 +117,97 @@ class Caller:
     # ---- calls
     def neuron(self, plan: PopulationPlan, hook: str) -> None:
         """A hook of neuron ``i``."""
-        self._call(plan.owner, plan.tag, hook, f"u64({plan.population.id0}) + i", None, plan)
+        self.load(plan.owner, plan.tag, hook, self.neuron_key(plan, hook), None)
+        self.w(*self.body(plan.owner, plan.tag, hook))
+        for name in plan.owner.program.hooks[hook].returns:
+            self.give(plan.owner, plan.tag, hook, name, None, plan)
 
     def rule(self, plan: ProjectionPlan, hook: str) -> None:
-        """A rule's hook of post neuron ``i``, or of the axon segment of delay ``d`` and pre neuron ``j``."""
+        """A rule's hook of post neuron ``i``, of the axon segment of delay ``d`` and pre neuron ``j``, or of a synapse."""
         assert plan.owner is not None
-        self._call(plan.owner, plan.tag, hook, "", plan, None)
+        self.load(plan.owner, plan.tag, hook, self.synapse_key(plan, hook), plan)
+        self.w(*self.body(plan.owner, plan.tag, hook))
+        for name in plan.owner.program.hooks[hook].returns:
+            self.give(plan.owner, plan.tag, hook, name, plan, None)
 
-    def synapse(self, plan: ProjectionPlan, hook: str) -> None:
-        """A rule's hook of one synapse."""
-        assert plan.owner is not None
+    def neuron_key(self, plan: PopulationPlan, hook: str) -> str:
+        """The random key of a hook's call for neuron ``i``."""
+        return f"unit_key(at_{hook}, u64(u64({plan.population.id0}) + i))"
+
+    def synapse_key(self, plan: ProjectionPlan, hook: str) -> str:
+        """The random key of a hook's call for a synapse."""
+        if not self._keyed(plan.tag, hook):
+            return ""
         place = f"j * u64({plan.n_post}) + i" if plan.dense else "k"
         ident = (
             f"u64({int(plan.ids[0])}) + {place}" if plan.consecutive else f"{self.w.arg(f'{plan.tag}_ids')}[{place}]"
         )
-        self._call(plan.owner, plan.tag, hook, ident, plan, None)
+        return f"unit_key(at_{hook}, u64({ident}))"
 
-    def _call(
+    # ---- pieces of a call
+    def load(
         self,
         owner: Owner,
         tag: str,
         hook: str,
-        ident: str,
+        key: str,
+        rule: ProjectionPlan | None,
+        only: Collection[str] | None = None,
+    ) -> None:
+        """Give the hook's arguments their values, or only some of them."""
+        for argument in owner.program.hooks[hook].arguments:
+            wanted = only is None or argument.name in only
+            if wanted and argument.name not in owner.constants and argument.kind != "width":
+                value = self._argument(owner, tag, argument, key, rule, owner.narrow(hook))
+                self.w(f"{tag}{hook}_{argument.name} = {value}")
+
+    def body(self, owner: Owner, tag: str, hook: str) -> list[str]:
+        """The hook's statements, one a line."""
+        return hook_lines(owner.program, hook, f"{tag}{hook}_", owner.constants, owner.widths, owner.narrow(hook))
+
+    def give(
+        self,
+        owner: Owner,
+        tag: str,
+        hook: str,
+        name: str,
         rule: ProjectionPlan | None,
         population: PopulationPlan | None,
+        note: Note | None = None,
+        only: str = "",
     ) -> None:
-        function = owner.program.hooks[hook]
-        key = f"unit_key(at_{hook}, u64({ident}))"
-        prefix = f"{tag}{hook}_"
-        for argument in function.arguments:
-            if argument.name not in owner.constants and argument.kind != "width":
-                value = self._argument(owner, tag, argument, key, rule, owner.narrow(hook))
-                self.w(f"{prefix}{argument.name} = {value}")
-        self.w(*hook_lines(owner.program, hook, prefix, owner.constants, owner.widths, owner.narrow(hook)))
-        kinds = {argument.name: argument.kind for argument in function.arguments}
-        for name in function.returns:
-            result = f"{prefix}{name}"
-            width = self._width(owner, name, rule) if name in owner.overflows(hook) else None
-            if name in kinds:
-                self._store(owner, tag, name, result, width, rule)
-            else:
-                assert population is not None
-                self._send(name, result, population, width)
+        """Store one result of a hook: a register, a send flag, a payload, or `fire`; with ``only``, where that is not 0.
+
+        ``note`` is told the test for not having fitted, and counts it.
+        """
+        result = f"{tag}{hook}_{name}"
+        if name in owner.overflows(hook):
+            result = self._fitted(owner, tag, hook, name, rule, note or partial(self._count, owner, tag))
+        if any(argument.name == name for argument in owner.program.hooks[hook].arguments):
+            where = self.register(owner, tag, name, rule)
+            self.w(f"{where} = {result} if {only} else {where}" if only else f"{where} = {result}")
+        else:
+            assert population is not None
+            self._send(name, result, population)
+
+    def _fitted(self, owner: Owner, tag: str, hook: str, name: str, rule: ProjectionPlan | None, note: Note) -> str:
+        """Narrow a result that may not fit; returns the name of what fits."""
+        width, result = self._width(owner, name, rule), f"{tag}{hook}_{name}"
+        if owner.narrow(hook) and not width.wraps:
+            low, high = -(1 << (width.bits - 1)), (1 << (width.bits - 1)) - 1
+            self.w(f"y4 = i4(clamp_i4({result}, i4({low}), i4({high})))")
+            note(name, f"y4 != {result}")
+            return "y4"
+        self.w(f"y = fit(i64({result}), ({width.bits}, {width.wraps}))")
+        note(name, f"y != {result}")
+        return "y"
+
+    def _count(self, owner: Owner, tag: str, name: str, test: str) -> None:
+        """Count what does not fit, as clear_saturations and add_saturations want it."""
+        if owner.program.level_of(name) == "axon":
+            self.w(f"{self.w.arg(f'{tag}_overflow_{name}')}[d, j] += {test}")
+        else:
+            self.w(f"n_{name} += {test}")
 
     def _width(self, owner: Owner, name: str, rule: ProjectionPlan | None) -> Bits:
         if name in owner.proof.widths:
@@ -169,26 +232,9 @@ class Caller:
             value = self.register(owner, tag, name, rule)
         return f"i4({value})" if narrow else f"i64({value})"
 
-    def _store(
-        self, owner: Owner, tag: str, name: str, result: str, width: Bits | None, rule: ProjectionPlan | None
-    ) -> None:
-        where = self.register(owner, tag, name, rule)
-        if width is None:
-            self.w(f"{where} = {result}")
-            return
-        self.w(f"y = fit(i64({result}), ({width.bits}, {width.wraps}))")
-        if owner.program.level_of(name) == "axon":
-            self.w(f"{self.w.arg(f'{tag}_overflow_{name}')}[d, j] += y != {result}")
-        else:
-            self.w(f"n_{name} += y != {result}")
-        self.w(f"{where} = y")
-
-    def _send(self, name: str, result: str, plan: PopulationPlan, width: Bits | None) -> None:
+    def _send(self, name: str, result: str, plan: PopulationPlan) -> None:
         """A send flag, a payload, or `fire`."""
         if name.endswith("_payload"):
-            if width is not None:
-                self.w(f"y = fit(i64({result}), ({width.bits}, {width.wraps}))", f"n_{name} += y != {result}")
-                result = "y"
             self.w(f"{plan.tag}_payload_{name.removesuffix('_payload')}[i] = {result}")
         elif name == "fire" and not plan.population.compete:
             if self.plan.ruled(plan.number):

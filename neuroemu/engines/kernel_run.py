@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from neuroemu.engines.kernel_fire import fire
 from neuroemu.engines.kernel_function import Function
+from neuroemu.engines.kernel_soma import Soma
+from neuroemu.engines.kernel_store import allocate, local_registers
 from neuroemu.engines.kernel_synapse import deliver
-from neuroemu.engines.plan import LOCAL_KINDS, Plan, PopulationPlan, ProjectionPlan, dtype_of, named
+from neuroemu.engines.plan import Plan, PopulationPlan, ProjectionPlan, named
 from neuroemu.isa import CHANNELS
 from neuroemu.machine import COMMIT_TICK, site
 
@@ -21,7 +24,7 @@ class RunFunction(Function):
     def write(self) -> None:
         w = self.w
         w.depth = 1
-        self.allocate()
+        allocate(self)
         w("next_one = hi")
         with w.block("for b in range(lo, hi):"):
             with w.block("if length + most > record.shape[1]:"):
@@ -97,47 +100,10 @@ class RunFunction(Function):
             self.w(f"base = tick_key(u64(seed), {presentation}, {tick})")
 
     # ---- storage
-    def allocate(self) -> None:
-        """A worker's own arrays: allocated here, so that LLVM knows they do not overlap."""
-        w, ring = self.w, self.plan.ring
-        for plan in self.plan.populations:
-            tag, n = plan.tag, plan.population.n
-            for port, dtype in plan.totals.items():
-                w(f"{tag}_total_{port} = np.zeros({n}, np.{dtype})")
-            w(f"{tag}_touched = np.zeros({n}, np.uint8)")
-            if self.plan.ruled(plan.number):
-                w(f"{tag}_fired = np.zeros({n}, np.uint8)")
-                w(f"{tag}_who = np.zeros({n} + 1, np.int64)")
-                w(f"{tag}_who_to = np.zeros({len(plan.population.slices)} + 1, np.int64)")
-            if plan.population.compete and plan.owner.program.fires == "fire":
-                w(f"{tag}_flag_fire = np.zeros({n}, np.uint8)")
-            for channel in plan.owner.program.channels:
-                w(f"{tag}_flag_{channel} = np.zeros({n}, np.uint8)")
-                w(f"{tag}_list_{channel} = np.zeros(({ring}, {n}), np.int32)")
-                w(f"{tag}_count_{channel} = np.zeros({ring}, np.int64)")
-                if channel in plan.owner.program.payloads:
-                    w(f"{tag}_payload_{channel} = np.zeros({n}, np.int32)")
-                    w(f"{tag}_payloads_{channel} = np.zeros(({ring}, {n}), np.int32)")
-        for name, shape, dtype, _ in self.locals():
-            w(f"{name} = np.empty({shape if len(shape) > 1 else shape[0]}, np.{dtype})")
-
-    def locals(self) -> list[tuple[str, tuple[int, ...], str, int]]:
-        """Registers that start afresh: name in the kernel, shape, dtype, start value."""
-        found: list[tuple[str, tuple[int, ...], str, int]] = []
-        shapes = {plan.tag: plan.shape for plan in self.plan.projections}
-        sizes = {plan.tag: plan.population.n for plan in self.plan.populations}
-        for tag, owner in self.plan.owners.items():
-            for register in owner.program.registers.values():
-                if register.kind in LOCAL_KINDS:
-                    shape = shapes[tag](register.level) if tag in shapes else (sizes[tag],)
-                    dtype = dtype_of(owner.proof.widths[register.name].bits)
-                    found.append((named(tag, register.name), shape, dtype, register.init))
-        return found
-
     def begin(self) -> None:
         w = self.w
-        for name, shape, _, init in self.locals():
-            w.fill(name, shape, init)
+        for local in local_registers(self):
+            w.fill(local.name, local.kept, local.init)
         for plan in self.plan.populations:
             self.rest(plan)
             for channel in plan.owner.program.channels:
@@ -151,8 +117,8 @@ class RunFunction(Function):
 
     def give_back(self) -> None:
         """Registers after the last presentation, for Run.state."""
-        for name, shape, _, _ in self.locals():
-            self.w.copy(self.w.arg(f"out_{name}"), name, shape)
+        for local in local_registers(self):
+            self.w.copy(self.w.arg(f"out_{local.name}"), local.name, local.shape, local.turned)
 
     # ---- a tick
     def tick(self) -> None:
@@ -204,7 +170,7 @@ class RunFunction(Function):
         w, tag, program = self.w, plan.tag, plan.owner.program
         w(f"# dendrite, soma: {plan.population.name!r}")
         with w.block(f"if {w.arg(f'{tag}_first')} <= tick and tick < {w.arg(f'{tag}_last')}:"):
-            self.soma(plan)
+            Soma(self, plan).write()
             if plan.population.compete:
                 self.settle(plan)
             if self.plan.ruled(plan.number) and program.fires:
@@ -221,39 +187,6 @@ class RunFunction(Function):
             if self.plan.ruled(plan.number):
                 w.fill(f"{tag}_fired", (plan.population.n,), 0)
         self.rest(plan)
-
-    def soma(self, plan: PopulationPlan) -> None:
-        w, tag = self.w, plan.tag
-        self.call.site(tag, "soma", site("soma"))
-        with w.block(f"for s in range({w.arg(f'{tag}_slices')}.shape[0]):"):
-            self.call.clear_saturations(tag, "soma")
-            for port in plan.totals:
-                if port not in plan.fits:
-                    w(f"n_{port} = 0")
-            w("active = 0")
-            with w.loop("i", f"{tag}_slices[s, 1]", f"{tag}_slices[s, 0]"):
-                for port in plan.totals:
-                    self.port(plan, port)
-                self.call.neuron(plan, "soma")
-                w(f"active += {tag}_touched[i]")
-            w(f"{w.arg(f'{tag}_active')}[s] += active")
-            w(f"{w.arg(f'{tag}_calls_soma')}[s] += {tag}_slices[s, 1] - {tag}_slices[s, 0]")
-            self.call.add_saturations(tag, "soma")
-            for port in plan.totals:
-                if port not in plan.fits:
-                    w(f"{w.arg(f'{tag}_overflow_{port}')}[s] += n_{port}")
-
-    def port(self, plan: PopulationPlan, port: str) -> None:
-        w, chip = self.w, self.plan.image.chip
-        width, shift, total = chip.bits("port", "port"), chip.weight_shift, f"{plan.tag}_total_{port}[i]"
-        assert width is not None
-        if port in plan.fits:
-            narrow = plan.owner.narrow("soma")
-            value = f"i4({total})" if narrow else f"i64({total})"
-            w(f"port_{port} = " + (f"{'i4' if narrow else ''}({value} << {shift})" if shift else value))
-        else:
-            w(f"port_{port} = dendrite(i64({total}), {shift}, ({width.bits}, {width.wraps}))")
-            w(f"n_{port} += port_{port} != i64({total}) << {shift}")
 
     def settle(self, plan: PopulationPlan) -> None:
         """The winner unit, then hook settle in every group in which something was flagged."""
@@ -314,9 +247,7 @@ class RunFunction(Function):
             self.fired_list(post)
             with w.block("if n_fired != 0:"):
                 if "fire_synapse" in owner.hooks:
-                    self.call.site(plan.tag, "fire_synapse", site("fire_synapse"))
-                    with self.segments(plan), self.when(self.call.axon_gate(plan, "fire_synapse")):
-                        self.row(plan, "fire_synapse", fired=True)
+                    fire(self, plan)
                 if "fire_pre" in owner.hooks:
                     self.axons(plan, "fire_pre")
                     w(f"{w.arg(f'{plan.tag}_fire_ticks')}[0] += 1")

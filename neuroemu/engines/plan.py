@@ -137,14 +137,16 @@ class ProjectionPlan:
         return np.concatenate([part.ids for part in self.parts])
 
     @cached_property
-    def by_id(self) -> Ints:
-        """Places in the lists in the order of the ids."""
-        return np.argsort(self.ids)
+    def by_id(self) -> Ints | slice:
+        """Places in the lists in the order of the ids; mostly that of the lists."""
+        return slice(None) if bool((np.diff(self.ids) > 0).all()) else np.argsort(self.ids)
 
     @cached_property
-    def rank(self) -> Ints:
-        """Rank of each place's id among all ids."""
-        rank = np.empty(self.ids.size, np.int64)
+    def rank(self) -> Ints | slice:
+        """Rank of each place's id among all ids; mostly that of the place."""
+        if isinstance(self.by_id, slice):
+            return self.by_id
+        rank: Ints = np.empty(self.ids.size, np.int64)
         rank[self.by_id] = np.arange(self.ids.size)
         return rank
 
@@ -161,6 +163,25 @@ class ProjectionPlan:
         registers = self.owner.program.registers.values()
         return next((r.name for r in registers if r.kind == "weight" and r.level == "synapse"), None)
 
+    @cached_property
+    def turned(self) -> frozenset[str]:
+        """Registers of a matrix's synapses that the kernel keeps by post neuron: those of fire_synapse, which takes whole columns.
+
+        Only if no other hook of a tick wants them by pre neuron, and nothing outside the kernel sees them.
+        """
+        if self.owner is None or not self.dense or "fire_synapse" not in self.owner.hooks:
+            return frozenset()
+        registers, hooks = self.owner.program.registers, self.owner.program.hooks
+        named = {
+            hook: {
+                a.name for a in hooks[hook].arguments if a.name in registers and registers[a.name].level == "synapse"
+            }
+            for hook in self.owner.hooks
+        }
+        fired, rows = named["fire_synapse"], named.get("arrive_synapse", set()) | named.get("tick_synapse", set())
+        local = all(registers[name].kind == "state" for name in fired)
+        return frozenset(fired) if local and not fired & rows else frozenset()
+
     def shape(self, level: str) -> tuple[int, ...]:
         """Shape of a rule register's array in the kernel."""
         if level == "post":
@@ -173,13 +194,17 @@ class ProjectionPlan:
         """Values in the order of the lists as the kernel wants them: a matrix or a list."""
         if not self.dense:
             return values.astype(dtype)
+        if self.full:  # lists go by pre neuron, then post neuron
+            return values.reshape(self.n_pre, self.n_post).astype(dtype)
         matrix = np.zeros((self.n_pre, self.n_post), dtype)
         matrix[self.parts[0].pre, self.parts[0].post] = values
         return matrix
 
     def listed(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Values in the order of the lists."""
-        return np.asarray(values[self.parts[0].pre, self.parts[0].post] if self.dense else values)
+        """Values in the order of the lists, a copy."""
+        if self.full:
+            return values.reshape(-1).copy()
+        return np.asarray(values[self.parts[0].pre, self.parts[0].post]) if self.dense else values.copy()
 
     def indptr(self) -> Ints:
         """Where the synapses of pre neuron j at delay number d are in the lists: [d, j] to [d, j + 1]."""
@@ -248,9 +273,8 @@ class Plan:
     def _population(self, number: int) -> PopulationPlan:
         population = self.image.populations[number]
         program = self.image.program_of(population)
-        width = self.image.chip.bits("port", "port")
+        width = self.port_width
         assert program is not None
-        assert width is not None
         totals, fits, ports = {}, set(), {}
         for port in program.of_kind("port"):
             bound = port_bound(self.image.projections, number, population.n, port, self.weight_bits)
@@ -261,6 +285,13 @@ class Plan:
             ports[port] = Interval(-min(drive, half), min(drive, half - 1))
         owner = self._owner(population, ports)
         return PopulationPlan(number, population, owner, totals, frozenset(fits))
+
+    @cached_property
+    def port_width(self) -> Bits:
+        """Width of every port."""
+        width = self.image.chip.bits("port", "port")
+        assert width is not None
+        return width
 
     @cached_property
     def weight_bits(self) -> dict[str, int]:

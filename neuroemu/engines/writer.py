@@ -41,17 +41,17 @@ class Writer:
                 stack.enter_context(self.loop(name, size))
             self(f"{array}[{', '.join(index)}] = {value}")
 
-    def copy(self, target: str, source: str, shape: Sequence[int]) -> None:
-        """Copy every element; a target that ends in a comma has leading indices already."""
+    def copy(self, target: str, source: str, shape: Sequence[int], turned: bool = False) -> None:
+        """Copy every element; a target that ends in a comma has leading indices already, a turned source its axes exchanged."""
         index = [f"f{axis}" for axis in range(len(shape))]
         with ExitStack() as stack:
             for name, size in zip(index, shape, strict=True):
                 stack.enter_context(self.loop(name, size))
-            place = ", ".join(index)
+            place, origin = ", ".join(index), ", ".join(reversed(index) if turned else index)
             self(
-                f"{target} {place}] = {source}[{place}]"
+                f"{target} {place}] = {source}[{origin}]"
                 if target.endswith(",")
-                else f"{target}[{place}] = {source}[{place}]"
+                else f"{target}[{place}] = {source}[{origin}]"
             )
 
     def arg(self, name: str) -> str:
