@@ -181,7 +181,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--theta", type=float, default=10.0, help="both thresholds, in weights of 1 [10]")
     made.add_argument("--alpha", type=float, default=0.04, help="largest rise of a weight of 0..1 [0.04]")
     made.add_argument("--ratio", type=float, default=8.0, help="largest rise over largest fall [8]")
-    made.add_argument("--eta", type=float, default=0.001, help="of the classifier, for a threshold of 1 [0.001]")
+    made.add_argument("--eta", type=float, default=0.003, help="of the classifier, for a threshold of 1 [0.003]")
     made.add_argument("--momentum", type=float, default=0.5, help="of the classifier's error, m [0.5]")
     made.add_argument("--mean", type=float, default=0.1, help="of the classifier's weights at the start [0.1]")
     made.add_argument("--classifier-epochs", type=int, default=3, help="[3]")

@@ -67,7 +67,7 @@ def wire(
     projections,
     output,
     *,
-    eta=0.001,
+    eta=0.003,
     momentum=0.5,
     theta=1.0,
     mean=0.1,
