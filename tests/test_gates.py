@@ -70,13 +70,10 @@ def test_a_column_is_judged_by_its_worst_seed() -> None:
         assert gates.angle("a", side, limit).judge(some) == ("10.0 to 20.0 degrees", holds)
 
 
-def test_stretched_tests_are_judged_by_the_farthest() -> None:
-    some = {"a": [{"ticks": 10, "tested_at": {"100": 0.92 + x, "10": 0.90 + x, "1": 0.89 + x}} for x in (-0.01, 0.01)]}
-    assert gates.stretched("a", 2.001).judge(some) == (
-        "89.00 % at 1 ticks, 90.00 % at 10 ticks, 92.00 % at 100 ticks",
-        True,
-    )
-    assert gates.stretched("a", 1.999).judge(some)[1] is False
+def test_variants_are_judged_against_one() -> None:
+    some = {"base": rows(0.90), "slow": rows(0.88), "fast": rows(0.92)}
+    assert gates.near("base", 2.001).judge(some) == ("base 90.00 %, slow 88.00 %, fast 92.00 %", True)
+    assert gates.near("slow", 2.001).judge(some)[1] is False
 
 
 # ---- running

@@ -77,7 +77,12 @@ def train(options: argparse.Namespace, seed: int) -> dict[str, object]:
 def said(row: dict[str, object]) -> str:
     """A row as a line: digests by their beginning, no lists."""
     short = {key: value[:12] if isinstance(value, str) else value for key, value in row.items()}
-    return ", ".join(f"{key} {value}" for key, value in short.items() if not isinstance(value, list))
+    words = (
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in short.items()
+        if not isinstance(value, list)
+    )
+    return ", ".join(words)
 
 
 def main() -> None:
