@@ -211,6 +211,9 @@ def main() -> None:
     else:
         for ticks, mean in means.items():
             print(f"{ticks} ticks: mean accuracy {mean:.4f} of {len(arguments.seeds)} seeds")
+            for other in arguments.test_ticks if arguments.readout == "vote" else ():
+                tested = [row["tested_at"][other] for row in rows if row["ticks"] == ticks]
+                print(f"  tested at {other} ticks: {float(np.mean(tested)):.4f}")
 
 
 if __name__ == "__main__":
