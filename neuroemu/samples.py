@@ -143,8 +143,10 @@ def _graded(image: Image) -> bool:
 
 
 def _rows(image: Image) -> int:
-    """Rows that come through to the output within the phases of inference."""
+    """Rows that come through to the output within the phases of inference; one, where they wait for quiet and payloads count."""
     inference = [phase for phase in image.phases if not phase.learning]
+    if inference and inference[0].until_quiet and _graded(image):
+        return 1
     rows = sum(phase.ticks for phase in inference) - image.lag
     if rows < 1 or any(phase.until_quiet for phase in inference):
         raise RunError("the image has no phases that say how many rows an input has; give ticks")
