@@ -106,7 +106,7 @@ class _Compiler:
             phases=self.network.phases,
             modulators=self.network.modulators,
             losses=self.quantized.losses,
-            notes=(*self.alignment.notes, *assumptions(self.chip)),
+            notes=(*self.network.notes, *self.alignment.notes, *assumptions(self.chip)),
             assumed=self.chip.assumed,
             conventions=asdict(self.network.conventions),
         )

@@ -252,7 +252,10 @@ class Modulator:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Populations and projections in the order that fixes ids, what is read out, what is probed, and the conventions."""
+    """Populations and projections in the order that fixes ids, what is read out, what is probed, and the conventions.
+
+    ``notes`` go into the image and its reports: what a reader of the figures should know.
+    """
 
     populations: tuple[Population, ...] = ()
     projections: tuple[Projection, ...] = ()
@@ -261,9 +264,10 @@ class Network:
     conventions: Conventions = Conventions()
     phases: tuple[Phase, ...] = ()
     modulators: tuple[Modulator, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("populations", "projections", "outputs", "probes", "phases", "modulators"):
+        for name in ("populations", "projections", "outputs", "probes", "phases", "modulators", "notes"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _validate(self)
 

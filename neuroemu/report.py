@@ -110,6 +110,11 @@ class Report:
         learning = learning_fj(self.rows)
         return {"inference": self.total_fj - learning, "learning": learning}
 
+    @cached_property
+    def learning_by_basis(self) -> dict[str, int]:
+        """Learning's energy by provenance, in femtojoules."""
+        return _grouped(((row.basis, row.learning * (row.price_fj or 0)) for row in self.rows), BASES)
+
     @property
     def updates(self) -> int:
         """Weights that learning wrote."""
@@ -142,6 +147,7 @@ class Report:
             "energy_by_basis_fj": self.by_basis,
             "energy_by_unit_fj": self.by_unit,
             "energy_by_part_fj": self.by_part,
+            "learning_by_basis_fj": self.learning_by_basis,
             "weight_updates": self.updates,
             "learning_fj_per_weight_update": self.by_part["learning"] / self.updates if self.updates else None,
             "static_nw": self.static_nw,
@@ -206,7 +212,7 @@ class Report:
         yield f"energy per inference: {least}{amount(self.total_fj / self.n, FJ)}{missing}"
         yield "  by provenance: " + self._split(self.by_basis)
         yield "  by unit: " + self._split(self.by_unit)
-        yield from learning_lines(self.by_part, self.n, self.updates)
+        yield from learning_lines(self.by_part, self.n, self.updates, self._split(self.learning_by_basis))
         if self.bound_ps is None:
             yield f"time per inference: unknown ({self.chip} states no times)"
         else:

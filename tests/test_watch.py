@@ -215,16 +215,23 @@ def test_the_report_shows_learning_apart() -> None:
     parts = learned.as_dict()
     assert parts["weight_updates"] == learned.updates > 0
     assert parts["learning_fj_per_weight_update"] == learned.by_part["learning"] / learned.updates
-    apart = [line for line in str(learned).splitlines() if line.startswith(("  apart:", "  weight updates"))]
-    assert apart == list(learning_lines(learned.by_part, 5, learned.updates))
-    assert len(apart) == 2
+    apart = [
+        line for line in str(learned).splitlines() if line.startswith(("  apart:", "  learning by", "  weight updates"))
+    ]
+    said = apart[1].removeprefix("  learning by provenance: ")
+    assert apart == list(learning_lines(learned.by_part, 5, learned.updates, said))
+    assert len(apart) == 3
+    assert said.startswith("derived")
+    assert sum(learned.learning_by_basis.values()) == learned.by_part["learning"]
+    assert parts["learning_by_basis_fj"] == learned.learning_by_basis
     assert "apart" not in str(quiet)
     assert quiet.as_dict()["learning_fj_per_weight_update"] is None
 
 
 def test_learning_lines_by_hand() -> None:
-    assert list(learning_lines({"inference": 3_000_000, "learning": 1_000_000}, 2, 20)) == [
+    assert list(learning_lines({"inference": 3_000_000, "learning": 1_000_000}, 2, 20, "fit 500 pJ (25%)")) == [
         "  apart: inference 1.5 nJ (75%), learning 500 pJ (25%)",
+        "  learning by provenance: fit 500 pJ (25%)",
         "  weight updates per inference: 10.0, 50 pJ of learning each",
     ]
-    assert list(learning_lines({"inference": 5, "learning": 0}, 1, 0)) == []
+    assert list(learning_lines({"inference": 5, "learning": 0}, 1, 0, "")) == []

@@ -316,4 +316,5 @@ def wire(
         probes=tuple(dict.fromkeys((*network.probes, (output, "v")))),
         phases=phases,
         modulators=[*network.modulators, ne.Modulator(output, rows - 1 + start)],
+        notes=(*network.notes, f"softmax of '{output}' on the chip, by tables and population '{helper}' in five ticks; no host work"),
     )
