@@ -152,8 +152,13 @@ def test_it_is_priced_on_atlas() -> None:
     report, updates = ne.report(run), run.counts["weight_update"]
     assert updates > 1000
     assert report.unknown == ()
-    learning = {row.event: row.energy_fj for row in report.rows if row.unit == "rule" or row.event == "synapse_write"}
-    assert report.by_part["learning"] == sum(energy or 0 for energy in learning.values())
+    learning = {row.event: row.learning * (row.price_fj or 0) for row in report.rows}
+    assert report.by_part["learning"] == sum(learning.values())
+    rule = {row.event: row.energy_fj for row in report.rows if row.unit == "rule"}
+    assert rule
+    assert all(learning[event] == energy for event, energy in rule.items() if energy is not None)
+    assert learning["synapse_write"] > 0
+    assert learning["host_packet"] == N * PRESENTATIONS * 128_000  # the host tells every class
     # of every update: 3 add, 1 multiply, 2 compare, 1 shift, 1 random, two words read and one written
     assert learning["rule_random"] == updates * 28_000
     assert learning["rule_multiply"] == updates * 3_100
@@ -223,8 +228,8 @@ def test_wiring_refuses_what_does_not_end_there(projections: Sequence[str], outp
 
 def test_loihi1_runs_no_such_neuron() -> None:
     text = (
-        "population 'out': program 'event_classifier.neuron' is not in loihi1, which runs lif, cuba_lif, if, li, cuba_li "
-        "(davies2018); use one of these, or a chip such as generic45"
+        f"population 'out': {ROOT}/firmware/rules/event_classifier.py:28:5: modulate of 'event_classifier.neuron' takes a value "
+        "from the host, no source states modulation by the host for loihi1; choose a chip that has all this needs (atlas, generic45)"
     )
     with fails(ne.UnsupportedError, text):
         ne.compile(wired(), ne.load_chip("loihi1"))

@@ -90,12 +90,20 @@ def unlabelled(rule: str, **options: object) -> Case:
     return Case(ne.wire(network, rule, **options), ne.stimulus({"in": rows}, {"in": 8}), 1, sequential=True)
 
 
+def classifier() -> Case:
+    x, labels = samples(8, 3, 9)
+    rows = (np.random.default_rng(5).random((14, N, 8)) < x / 14).astype(np.int64)
+    network = ne.wire(chain((8, 3)), "event_classifier", eta=0.01, mean=0.3, spread=0.1)
+    return Case(network, told(ne.stimulus({"in": rows}, {"in": 8}), labels, 3), 1, sequential=True)
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "sfdfa": sfdfa,
     "spikegrad": lambda: spike_grad("spikegrad"),
     "spikegrad_unary": lambda: spike_grad("spikegrad_unary"),
     "stdp": lambda: unlabelled("stdp", a_minus=5),
     "stdp_nearest": lambda: unlabelled("stdp", nearest=True, a_minus=5),
+    "event_classifier": classifier,
     "wta_stdp": lambda: unlabelled("wta_stdp", theta=4.0, alpha=0.2, seed=3),
 }
 
@@ -134,7 +142,7 @@ def test_200_presentations_leave_the_same_bits(name: str) -> None:
     assert rest.memory.digest == reference.memory.digest
     placement = random_placement(np.random.default_rng(3), image, 40)
     if case.sequential:  # a group, and flags that a firing clears, stay on one core
-        placement = {"out": [(17, 5)]}
+        placement = {"out": [(17, image.population("out").n)]}
     elsewhere = ne.compile(case.network, ne.load_chip("atlas"), align=False, placement=placement)
     assert elsewhere.usage != image.usage
     again = ne.run(elsewhere, case.stimulus, **how)
