@@ -33,6 +33,7 @@ LAYERS = (
         "place",
         "route",
         "fit",
+        "image_parts",
         "image",
         "bounds",
         "features",
