@@ -79,7 +79,8 @@ class hidden:
 
 
 class output:
-    """An output neuron, which never spikes. Phase ``start`` sends v, ``start`` + 2 its exponential, ``start`` + 4 the error."""
+    """An output neuron, which never spikes. Phase ``start`` sends v, ``start`` + 2 its exponential, ``start`` + 4 the error:
+    E as one packet, or ``unary``, in units from tick to tick; what is left to send is in ``ex`` then."""
 
     def modulate(target: State(2), value: Input):
         target = clamp(value, 0, 1)
@@ -94,27 +95,31 @@ class output:
         drive: Port,
         norm: Port,
         phase: Input,
+        phase_tick: Input,
         fire_phase: Param(0, 255),
         start: Param(0, 250),
         step: Param(0, 20),
         alpha: Param(1, 1024),
         exp: Table(256, 0, 4095),
         recip: Table(256, 0, 4096),
+        unary: Switch,
     ):
-        v = v + drive + (bias if phase == fire_phase else 0)
+        v = v + drive + (bias if phase == fire_phase and phase_tick == 0 else 0)
         ex = exp[clamp(shift_floor(norm - v, step), 0, 255)] if phase == start + 2 else ex
         # the sum's nine leading bits choose its reciprocal; the largest exponential is 4095, so it has eleven or more after the first
         shift = clamp(leading_one(norm), 11, 31) - 8
         share = ex * recip[clamp(shift_floor(norm, shift) - 256, 0, 255)]
         point = shift + FRACTION
         wrong = alpha * share - shift_left(alpha * target, point)
-        e = shift_away(wrong, point) if phase == start + 4 else e
+        found = 1 if phase == start + 4 and phase_tick == 0 else 0
+        e = shift_away(wrong, point) if found else e
         probe = 1 if phase == start else 0
         probe_payload = v
         inhibit = 1 if phase == start + 2 else 0
         inhibit_payload = ex
-        error = 1 if phase == start + 4 and e != 0 else 0
-        error_payload = e
+        error_payload = (clamp(e if found else ex, -1, 1) if phase >= start + 4 else 0) if unary else e
+        error = (1 if error_payload != 0 else 0) if unary else (1 if found and e != 0 else 0)
+        ex = ((e if found else ex) - error_payload if phase >= start + 4 else ex) if unary else ex
         return v, ex, e, probe, probe_payload, inhibit, inhibit_payload, error, error_payload
 
     def end(e: State(16), moved: Sum):
@@ -270,6 +275,7 @@ def wire(
     neurons[output] = ne.Firmware(
         f"{rule}.output",
         {"fire_phase": deep + 1, "start": start, "step": step, "alpha": alpha, "exp": exp, "recip": recip, "k": k + fine},
+        {"unary": 0},
     )
     populations = [replace(p, neuron=neurons.get(p.name, p.neuron)) for p in network.populations]
     populations.append(ne.Population(f"{output}.norm", 1, ne.Firmware(f"{rule}.norm", {"start": start})))

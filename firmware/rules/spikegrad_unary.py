@@ -8,7 +8,7 @@ zero (4.29), where S' = 1 (V > 0 or S > 0). What is not sent, a first layer's er
 quiet is what the network is, and nobody would wait for it.
 
 Every phase of spikes lasts until quiet, and the sums are those of `spikegrad` whatever the order of the packets, as weights are: the
-mode shows that, and what it costs. Normalising, update and momentum-free synapses are programs of spikegrad.py.
+mode shows that, and what it costs. Outputs, normalising and synapses are programs of spikegrad.py.
 """
 
 from neuroemu.isa import (
@@ -19,17 +19,11 @@ from neuroemu.isa import (
     State,
     Sum,
     Switch,
-    Table,
     Weight,
-    clamp,
-    leading_one,
     shift_away,
-    shift_floor,
     shift_left,
     shift_stochastic,
 )
-
-FRACTION = 20
 
 
 class hidden:
@@ -83,58 +77,6 @@ class hidden:
         return bias
 
 
-class output:
-    """An output neuron, which never spikes: phases as in `spikegrad`, but the error E goes out as E packets of +-1."""
-
-    def modulate(target: State(2), value: Input):
-        target = clamp(value, 0, 1)
-        return target
-
-    def soma(
-        v: State,
-        ex: State(13),
-        e: State(16),
-        left: State(16),
-        target: State(2),
-        bias: Weight,
-        drive: Port,
-        norm: Port,
-        tick: Input,
-        phase: Input,
-        phase_tick: Input,
-        start: Param(0, 250),
-        step: Param(0, 20),
-        alpha: Param(1, 1024),
-        exp: Table(256, 0, 4095),
-        recip: Table(256, 0, 4096),
-    ):
-        v = v + drive + (bias if tick == 0 else 0)
-        ex = exp[clamp(shift_floor(norm - v, step), 0, 255)] if phase == start + 2 else ex
-        shift = clamp(leading_one(norm), 11, 31) - 8
-        share = ex * recip[clamp(shift_floor(norm, shift) - 256, 0, 255)]
-        point = shift + FRACTION
-        wrong = alpha * share - shift_left(alpha * target, point)
-        found = 1 if phase == start + 4 and phase_tick == 0 else 0
-        e = shift_away(wrong, point) if found else e
-        left = e if found else left
-        error_payload = clamp(left, -1, 1)
-        error = 1 if left != 0 else 0
-        left = left - error_payload
-        probe = 1 if phase == start else 0
-        probe_payload = v
-        inhibit = 1 if phase == start + 2 else 0
-        inhibit_payload = ex
-        return v, ex, e, left, probe, probe_payload, inhibit, inhibit_payload, error, error_payload
-
-    def end(e: State(16), moved: Sum):
-        moved = moved - e
-        return moved
-
-    def commit(bias: Weight, moved: Sum, k: Param(0, 40), key: Key):
-        bias = bias + shift_stochastic(moved, k, key, 0)
-        return bias
-
-
 def wire(network, projections, output, *, f=12, k=2, alpha=64, cap=4096, fine=0, bits=8, initial="he", seed=0):
     """A chain input -> hidden layers -> output learns by SpikeGrad in unary mode: `spikegrad`'s wiring, with this file's neurons.
 
@@ -156,21 +98,18 @@ def wire(network, projections, output, *, f=12, k=2, alpha=64, cap=4096, fine=0,
 
     def unary(population):
         neuron = population.neuron
-        if not isinstance(neuron, ne.Firmware) or neuron.program not in ("spikegrad.hidden", "spikegrad.output", "spikegrad.norm"):
+        if not isinstance(neuron, ne.Firmware):
             return population
         params = dict(neuron.params)
-        if "start" in params:
-            params["start"] = start
-        if neuron.program == "spikegrad.norm":
-            return replace(population, neuron=replace(neuron, params=params))
-        dropped = ("s_max",)
         if neuron.program == "spikegrad.hidden":
-            params["back_phase"] = start + 4 + deep + 1 - params["fire_phase"]
-        else:
-            dropped = ("fire_phase",)
-        params = {name: value for name, value in params.items() if name not in dropped}
-        name = neuron.program.partition(".")[2]
-        return replace(population, neuron=ne.Firmware(f"{rule}.{name}", params, neuron.switches))
+            del params["s_max"]
+            params["back_phase"] = start + 5 + deep - params["fire_phase"]
+            return replace(population, neuron=ne.Firmware(f"{rule}.hidden", params, neuron.switches))
+        if "start" in params:  # the output and its helper
+            params["start"] = start
+        if neuron.program == "spikegrad.output":
+            return replace(population, neuron=ne.Firmware(neuron.program, params | {"fire_phase": deep}, {"unary": 1}))
+        return replace(population, neuron=replace(neuron, params=params))
 
     phases = [ne.Phase(n, cap, until_quiet=True) for n in range(start)]
     phases += [ne.Phase(n, 1, learning=True) for n in range(start, start + 4)]
