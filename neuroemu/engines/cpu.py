@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from neuroemu.engines.job import Job, Outcome, restless
 from neuroemu.engines.kernel import generate
-from neuroemu.engines.learned import LearningTicks, learned
+from neuroemu.engines.learning import LearningTicks, learned
 from neuroemu.engines.plan import Plan, PopulationPlan, ProjectionPlan, dtype_of, named
 from neuroemu.engines.record import until
 from neuroemu.files import write_whole
