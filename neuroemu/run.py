@@ -197,18 +197,27 @@ class Run:
         if channel not in CHANNELS:
             raise unknown("channel", channel, CHANNELS)
         row = self.spikes.tick - layer.age
-        inside = (self.spikes.neuron >= layer.id0) & (self.spikes.neuron < layer.id0 + layer.n)
-        inside &= (self.spikes.channel == CHANNELS[channel]) & (row >= 0) & (row < self.rows)
+        inside = self._by(layer, channel) & (row >= 0) & (row < self.rows)
         spikes = self.spikes
         return spikes.presentation[inside], row[inside], spikes.neuron[inside] - layer.id0, spikes.payload[inside]
 
     def spike_counts(self, population: str) -> Ints:
-        """Spikes of every neuron in every presentation, shape (presentations, neurons), over the rows of the input."""
-        layer = self._layer(population)
-        presentation, _, neuron, payload = self._sent(layer, "spike")
+        """Spikes of every neuron in every presentation, shape (presentations, neurons), whatever their payloads.
+
+        Counted over the rows of the input; over all ticks where the network's phases last longer than these.
+        """
+        layer, spikes = self._layer(population), self.spikes
+        mine = self._by(layer, "spike")
+        if self.ticks <= self.rows + self.lag:
+            mine &= (spikes.tick >= layer.age) & (spikes.tick < layer.age + self.rows)
         counts = np.zeros((self.n, layer.n), np.int64)
-        np.add.at(counts, (presentation, neuron), payload != 0)
+        np.add.at(counts, (spikes.presentation[mine], spikes.neuron[mine] - layer.id0), 1)
         return counts
+
+    def _by(self, layer: Layer, channel: str) -> NDArray[np.bool_]:
+        """Which packets a population sent on a channel."""
+        mine = (self.spikes.neuron >= layer.id0) & (self.spikes.neuron < layer.id0 + layer.n)
+        return np.asarray(mine & (self.spikes.channel == CHANNELS[channel]))
 
     @cached_property
     def prediction(self) -> Ints:

@@ -15,7 +15,6 @@ from neuroemu import encode as encoders
 from neuroemu.dataset import Dataset
 from neuroemu.errors import RunError
 from neuroemu.image import Image
-from neuroemu.isa import CHANNELS
 from neuroemu.network import Ints
 from neuroemu.run import Run
 from neuroemu.shelf import unknown
@@ -193,15 +192,6 @@ def readout_of(image: Image, output: str, readout: Readout | None) -> tuple[str,
 def told(image: Image, population: str) -> bool:
     """Whether the host tells the population something in every presentation it learns from."""
     return any(modulator.population == population for modulator in image.modulators)
-
-
-def sent(done: Run, population: str) -> Ints:
-    """Spikes of every neuron in every presentation, those of payload 0 too, shape (presentations, neurons)."""
-    layer, spikes = done.layers[population], done.spikes
-    neuron = spikes.neuron - layer.id0
-    mine = (neuron >= 0) & (neuron < layer.n) & (spikes.channel == CHANNELS["spike"])
-    place = spikes.presentation[mine] * layer.n + neuron[mine]
-    return np.bincount(place, minlength=done.n * layer.n).reshape(done.n, layer.n)
 
 
 def answers(done: Run, readout: tuple[str, str]) -> Ints:

@@ -40,7 +40,6 @@ from neuroemu.samples import (
     output_of,
     plain,
     readout_of,
-    sent,
     told,
 )
 from neuroemu.schedule import Schedule, at_epoch, check_schedule, digest, freeze, learns
@@ -179,7 +178,7 @@ class _Reading:
 
     def counts(self, image: Image, samples: Plain, memory: Memory | None) -> Ints:
         """Spikes of the output neurons, shape (n, neurons)."""
-        return np.concatenate([sent(done, self.output) for done in self.runs(image, samples, memory)])
+        return np.concatenate([done.spike_counts(self.output) for done in self.runs(image, samples, memory)])
 
     def labels(self, image: Image, samples: Plain, memory: Memory | None) -> tuple[Ints, float]:
         """The label of every output neuron, and the share of the same samples that the vote then gets right."""

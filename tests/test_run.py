@@ -136,7 +136,7 @@ def test_raster_is_the_spikes_by_row(graded: ne.Run) -> None:
         at = graded.spikes.presentation == presentation
         at &= (graded.spikes.tick == row + layer.age) & (graded.spikes.neuron == layer.id0 + neuron)
         assert raster[presentation, row, neuron] in graded.spikes.payload[at]
-    assert np.array_equal(graded.spike_counts("h"), (raster != 0).sum(axis=1))
+    assert graded.spike_counts("h").sum() == graded.counts.by_owner("send_spike")["h"] > (raster != 0).sum()
     assert raster.any()
     with fails(UnknownNameError, "no population named 'hh'; did you mean 'h'? there are: in, h"):
         graded.raster("hh")

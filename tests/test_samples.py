@@ -11,7 +11,7 @@ from fails import fails
 from lessons import CLASSES, N_IN, TEACH, dataset, encode, image, task, train
 
 import neuroemu as ne
-from neuroemu.samples import encoder, output_of, plain, readout_of, sent
+from neuroemu.samples import encoder, output_of, plain, readout_of
 
 
 def chain(rule: str, **options: Any) -> ne.Image:
@@ -86,9 +86,26 @@ def test_where_the_answer_is_read() -> None:
 def test_spikes_of_payload_0_are_counted_too() -> None:
     built = chain("sfdfa", ticks=30, threshold=0.2)
     done = ne.run(built, np.ones((10, 2, 6), int), engine="python")
-    counts = sent(done, "h")
+    counts = done.spike_counts("h")
     assert counts.shape == (2, 5)
-    assert counts.sum() == done.counts.by_owner("send_spike")["h"] > done.spike_counts("h").sum()
+    assert counts.sum() == done.counts.by_owner("send_spike")["h"] > (done.raster("h") != 0).sum()
+
+
+@pytest.mark.parametrize("rule", ["sfdfa", "spikegrad"])
+def test_a_trained_image_answers_as_its_training_was_judged(rule: str) -> None:
+    """Run.accuracy asks the spikes of an output that spikes, and v of one that only sends errors."""
+    options = {"ticks": 30, "k": 4, "threshold": 0.2, "output_threshold": 0.125, "rate": 5, "output_rate": 6}
+    built, rng = chain(rule, **(options if rule == "sfdfa" else {})), np.random.default_rng(4)
+    labels = rng.integers(0, 3, 60)
+    samples = rng.integers(0, 17, (3, 6))[labels], labels
+    done = ne.train(built, samples, engine="python")
+    shown = encoder(built, plain(samples), None, ticks=None, seed=0, vote=False)
+    run = ne.run(done.image, shown(samples[0], 0), engine="python")
+    assert run.accuracy(labels) == ne.evaluate(done.image, samples, engine="python")
+    register = "n" if rule == "sfdfa" else "v"
+    score = run.probes["out", register][:, -1]
+    assert np.array_equal(run.spike_counts("out") if rule == "sfdfa" else run.readout["out"], score)
+    assert score.any()
 
 
 def test_what_is_refused() -> None:

@@ -189,7 +189,7 @@ def readouts(image: Image) -> list[int]:
     chosen = []
     for number in image.outputs:
         program = image.program_of(image.populations[number])
-        if program is not None and not program.channels and "v" in program.registers:
+        if program is not None and "spike" not in program.channels and "v" in program.registers:
             chosen.append(number)
     return chosen
 
