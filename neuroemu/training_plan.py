@@ -66,12 +66,22 @@ class How(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     every_s: Annotated[float, Meta(ge=0)] = 60.0
 
 
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to record while it learns: see ``ne.Watch``. ``angles`` are pairs of a feedback projection and a forward one."""
+
+    weights: list[str] = []
+    registers: list[str] = []
+    angles: list[tuple[str, str]] = []
+    every: Positive | Literal["epoch"] = "epoch"
+
+
 class Write(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Files to write: the trained image, the trained network as NIR, and the history as .json or .csv."""
+    """Files to write: the trained image, the trained network as NIR, the history as .json or .csv, and what was watched as .npz."""
 
     image: str | None = None
     network: str | None = None
     history: str | None = None
+    watch: str | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,6 +97,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training: How = How()
     schedule: dict[str, Any] = {}
     """By ``owner.parameter``, quoted or as tables of tables: values by epoch."""
+    watch: Record = Record()
     write: Write = Write()
 
 
@@ -170,7 +181,7 @@ def follow(
 
     ``place`` is named in errors. Raises what reading, wiring, compiling and training raise.
     """
-    for path in (plan.write.image, plan.write.network, plan.write.history):
+    for path in (plan.write.image, plan.write.network, plan.write.history, plan.write.watch):
         if path and not Path(path).absolute().parent.is_dir():
             raise FileError(f"{path}: its folder does not exist; make it, or choose another path")
     samples, test = load_dataset(plan.data.name)

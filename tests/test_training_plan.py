@@ -74,8 +74,13 @@ def test_the_command_warns_of_what_learns_no_more(
     path.write_text(
         f"layers = [4, 9]\n[data]\nname = '{tmp_path / 'few.npz'}'\nencoder = 'ttfs'\nticks = 1\n"
         "[rule]\nname = 'spikegrad'\noptions = { f = 20 }\n[training]\nengine = 'python'\n"
+        f"[watch]\nweights = ['w2[3, 5]']\nangles = [['w2.back', 'w2']]\nevery = 3\n[write]\nwatch = '{tmp_path / 'w.npz'}'\n"
     )
     assert shell("train", str(path)) == 0
+    seen = ne.Watch.load(tmp_path / "w.npz")
+    assert seen.presentations.tolist() == [0, 3, 6]
+    assert seen.series["weight.w2[3, 5]"].shape == (3, 1)
+    assert seen.series["angle.w2.back"].tolist() == [0, 0, 0]
     out = capsys.readouterr().out
     assert "warning: population 'hidden1': 4 of 4 neurons sent no spike in 6 presentations (warned of above 0%)" in out
 

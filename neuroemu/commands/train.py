@@ -51,7 +51,8 @@ def train_(plan: str, as_json: bool, **options: Any) -> None:
     """Train on the emulated chip: PLAN is a TOML file (docs/training.md), or a NIR file with --rule and --data."""
     screen = Screen(as_json)
     wanted = _from_nir(plan, options) if plan.endswith(".nir") else _from_toml(plan)
-    watch = Watch()
+    asked = wanted.watch
+    watch = Watch(asked.weights, asked.registers, asked.angles, asked.every)
     try:
         with screen.warnings(), screen.progress() as progress:
             done, network = follow(wanted, progress, plan, watch)
@@ -64,6 +65,8 @@ def train_(plan: str, as_json: bool, **options: Any) -> None:
         done.image.save(wanted.write.image)
     if wanted.write.history:
         done.save_history(wanted.write.history)
+    if wanted.write.watch:
+        watch.save(wanted.write.watch)
     if wanted.write.network:
         write_nir(learned(network, done.image), wanted.write.network)
     result = {"epochs": [asdict(epoch) for epoch in done.history], "stopped_early": done.stopped_early}
