@@ -11,9 +11,7 @@ import ast
 import copy
 from dataclasses import replace
 
-from neuroemu.language import Function, Program
-
-LASTING = ("weight", "keep", "pre_keep")
+from neuroemu.language import LASTING, Function, Program
 
 
 def without_learning(program: Program) -> Program:

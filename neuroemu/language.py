@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from neuroemu.isa import NEURON_CHANNELS, ROLES
 
 REGISTER_KINDS = ("state", "keep", "weight", "sum", "pre", "pre_keep", "post_state")
+LASTING = ("weight", "keep", "pre_keep")
+"""Storage classes that outlive a presentation; sums are empty between commits."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from neuroemu.alignment import weights_of
 from neuroemu.discrete import discretize
 from neuroemu.errors import FirmwareError, NetworkError
 from neuroemu.image import Image, ImageProjection
@@ -35,7 +36,7 @@ def learned(network: Network, image: Image) -> Network:
     projections = []
     for projection, built in zip(network.projections, image.projections, strict=True):
         if any(built.routes.get(channel) for channel in ("spike", "input")):
-            projections.append(_projection(network, projection, built, models[projection.post].unit))
+            projections.append(_projection(network, projection, image, built, models[projection.post].unit))
     populations = tuple(
         replace(population, neuron=models[population.name].neuron, compete={}, groups=None)
         for population in network.populations
@@ -85,14 +86,15 @@ def _model(population: Population, network: Network, image: Image) -> _Model:
     return _Model(model, np.full(population.n, float(unit)), conventions)
 
 
-def _projection(network: Network, projection: Projection, built: ImageProjection, unit: Floats) -> Projection:
+def _projection(
+    network: Network, projection: Projection, image: Image, built: ImageProjection, unit: Floats
+) -> Projection:
     pre, post, weight, delay = synapses(
         projection, network.population(projection.pre).n, network.population(projection.post).n
     )
     firmware = isinstance(network.population(projection.post).neuron, Firmware)
     if built.program is not None:
-        order = np.argsort(np.concatenate([part.ids for part in built.parts]))
-        stored = np.concatenate([part.weight for part in built.parts])[order]
+        stored = weights_of(image, built.name)
         weight = stored / (1 << (built.view[0] if built.view else 0)) * unit[post]
     elif firmware:
         weight = weight * unit[post]

@@ -10,10 +10,8 @@ import numpy as np
 
 from neuroemu.errors import RunError
 from neuroemu.image import Image, ImagePopulation, ImageProjection, Part
+from neuroemu.language import LASTING
 from neuroemu.network import Ints
-
-LASTING = ("weight", "keep", "pre_keep")
-"""Storage classes that outlive a presentation; sums are empty between commits."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,13 @@ class Events:
     neuron: NDArray[np.int32]
     payload: NDArray[np.int32]
 
+    def places(self) -> tuple[Ints, Ints]:
+        """Presentation and row of every packet, shape (packets,) each."""
+        n, rows = self.indptr.shape[0], self.indptr.shape[1] - 1
+        each = np.repeat(np.arange(n * rows), np.diff(self.indptr, axis=1).ravel())
+        presentation, row = np.divmod(each, rows)
+        return presentation, row
+
 
 @dataclass(frozen=True, eq=False)
 class Stimulus:

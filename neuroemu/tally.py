@@ -113,7 +113,7 @@ def hops(image: Image, source: Ints, target: Ints) -> tuple[Ints, Ints]:
 def tally(image: Image, raw: Raw) -> Counts:
     """Counts by core and owner of a run of the whole network, those of learning apart once more (``LEARNING``)."""
     table = _counted(image, raw)
-    apart = _counted(image, raw.learning) if raw.learning is not None else Counter()
+    apart = _counted(image, raw.learning) if raw.plastic and raw.learning is not None else Counter()
     return Counts(expand(image, Counts(table)).table + of_learning(image, table, apart))
 
 
@@ -321,8 +321,8 @@ def host_sends(
         events = stimulus.events.get(population.name)
         if events is not None:
             sent += np.bincount(events.neuron, minlength=population.n)
-            row = np.repeat(np.tile(np.arange(stimulus.rows), stimulus.n), np.diff(events.indptr, axis=1).ravel())
-            last = np.repeat(lengths, events.indptr[:, -1] - events.indptr[:, 0]) - 1
+            presentation, row = events.places()
+            last = lengths[presentation] - 1
             for back in range(deepest + 1):
                 late[back] = np.bincount(events.neuron[row == last - back], minlength=population.n)
         sends[number, "input"], unsent[number, "input"] = sent, late

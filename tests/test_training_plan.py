@@ -187,6 +187,18 @@ REFUSED = [
         {"write": {"network": 1}},
         "p: Expected `str | null`, got `int` - at `$.write.network`; docs/training.md lists the keys",
     ),
+    (
+        {"watch": {"every": 0}},
+        "p: Expected `int` >= 1 - at `$.watch.every`; docs/training.md lists the keys",
+    ),
+    (
+        {"watch": {"angles": [["w2.back"]]}},
+        "p: Expected `array` of length 2, got 1 - at `$.watch.angles[0]`; docs/training.md lists the keys",
+    ),
+    (
+        {"write": {"watch": 1}},
+        "p: Expected `str | null`, got `int` - at `$.write.watch`; docs/training.md lists the keys",
+    ),
     ({"layer": [10]}, "p: Object contains unknown field `layer`; docs/training.md lists the keys"),
     ({"data": {**DATA, "ticks": 0}}, "p: Expected `int` >= 1 - at `$.data.ticks`; docs/training.md lists the keys"),
     (

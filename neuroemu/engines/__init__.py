@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neuroemu.aer import PAYLOAD_BITS
-from neuroemu.engines.job import Job, Outcome, Progress, silent
+from neuroemu.engines.job import Job, Outcome, Progress, longest, silent
 from neuroemu.errors import RunError, StimulusError
 from neuroemu.image import Image
 from neuroemu.isa import MAX_BATCH, MAX_TICKS
@@ -164,7 +164,7 @@ def _as_run(job: Job, engine: str, outcome: Outcome, wall_s: float) -> Run:
         chip_path=image.chip_path,
         seed=job.seed,
         rows=job.stimulus.rows,
-        ticks=job.ticks if outcome.lengths is None else int(outcome.lengths.max(initial=1)),
+        ticks=longest(job.ticks, outcome.lengths),
         lengths=outcome.lengths,
         lag=image.lag,
         n=job.stimulus.n,

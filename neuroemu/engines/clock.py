@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroemu.engines.job import Job
+from neuroemu.engines.job import Job, longest
 from neuroemu.engines.noc import LOCAL, Holder, Mesh, TickTiming, Traffic
 from neuroemu.engines.noc_twin import run as run_twin
 from neuroemu.engines.traffic import Sends, TrafficOf
@@ -49,7 +49,6 @@ class Collector:
 
     def timing(self, lengths: Ints | None) -> Timing:
         """The account of the run; ``lengths``, if presentations differ, are their ticks."""
-        longest = self.tick_ps.shape[1] if lengths is None else int(lengths.max(initial=1))
         mesh, traffic = self.traffic.mesh, self.traffic
         latency = np.sort(np.concatenate([*self.latency, np.zeros(0, np.int64)]))
         cores = {}
@@ -64,7 +63,7 @@ class Collector:
             for k in np.flatnonzero(self.links[0])
         }
         percentiles = {p: int(latency[-(-latency.size * p // 100) - 1]) for p in PERCENTILES} if latency.size else {}
-        tick_ps = self.tick_ps[:, :longest].copy()
+        tick_ps = self.tick_ps[:, : longest(self.tick_ps.shape[1], lengths)].copy()
         return Timing(tick_ps, latency.size, percentiles, cores, links, dict(self.held_by), traffic.unknown)
 
 

@@ -132,8 +132,7 @@ class _Batch:
         for number, population in self.plan.hosts:
             events = job.stimulus.events.get(population.name)
             if events is not None:
-                each = np.repeat(np.arange(job.stimulus.n * job.stimulus.rows), np.diff(events.indptr, axis=1).ravel())
-                presentation, row = np.divmod(each, job.stimulus.rows)
+                presentation, row = events.places()
                 np.maximum.at(until, presentation, row + job.reach(number, "input")[events.neuron])
         self.lengths = np.zeros(job.stimulus.n, np.int64)
         self.starts = np.zeros((job.stimulus.n, len(job.phases)), np.int64)
@@ -362,7 +361,7 @@ class _Batch:
             commits=self.commits - job.start.commits,
         )
         ticks = LearningTicks(job, lengths, self.starts if job.patient else None)
-        raw.learning = apart = learned(job, ticks, columns)
+        raw.learning = apart = learned(job, ticks, columns) if job.plastic else Raw()
         raw.sends, raw.unsent = host_sends(self.image, job.stimulus, lengths, job.deepest)
         for plan in self.plan.populations:
             for channel in plan.owner.program.channels:

@@ -258,10 +258,8 @@ class _Chip:
         for number, core, modulates in sorted(
             set(zip(carried.population.tolist(), carried.core.tolist(), told.tolist(), strict=True))
         ):
-            here, owner = (
-                (carried.population == number) & (carried.core == core) & (told == modulates),
-                self.image.populations[number].name,
-            )
+            here = (carried.population == number) & (carried.core == core) & (told == modulates)
+            owner = self.image.populations[number].name
             self.count("host_packet" if core == HOST else "packet", core, owner, int(here.sum()), modulates)
             self.count("hop_x", core, owner, int(x[here].sum()), modulates)
             self.count("hop_y", core, owner, int(y[here].sum()), modulates)

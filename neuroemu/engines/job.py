@@ -184,6 +184,11 @@ class Outcome:
     """Ticks of every presentation, shape (n,), where they may differ."""
 
 
+def longest(ticks: int, lengths: Ints | None) -> int:
+    """Ticks of the longest presentation: ``lengths`` are those of each, where they may differ."""
+    return ticks if lengths is None else int(lengths.max(initial=1))
+
+
 def readouts(image: Image) -> list[int]:
     """Output populations that never spike: their v is the result."""
     chosen = []

@@ -73,6 +73,5 @@ def _packets(job: Job, columns: Ints, first: int) -> Iterator[tuple[int, str, In
         if events is None or job.stimulus.rows <= earliest:
             yield number, "input", none, none, none
             continue
-        each = np.repeat(np.arange(job.stimulus.n * job.stimulus.rows), np.diff(events.indptr, axis=1).ravel())
-        presentation, row = np.divmod(each, job.stimulus.rows)
+        presentation, row = events.places()
         yield number, "input", presentation, row, events.neuron.astype(np.int64)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from neuroemu.engines.core import Core
-from neuroemu.engines.job import Job, Outcome, readouts
+from neuroemu.engines.job import Job, Outcome, longest, readouts
 from neuroemu.engines.neurons import Send
 from neuroemu.image import Image
 from neuroemu.isa import CHANNELS
@@ -70,7 +70,7 @@ def until(probe: Ints, lengths: Ints | None) -> Ints:
     """A probe of shape (n, ticks, neurons) cut to the longest presentation; a shorter one keeps its last values to the end."""
     if lengths is None:
         return probe
-    probe = probe[:, : int(lengths.max(initial=1))].copy()
+    probe = probe[:, : longest(probe.shape[1], lengths)].copy()
     for presentation, length in enumerate(lengths.tolist()):
         probe[presentation, length:] = probe[presentation, length - 1]
     return probe
