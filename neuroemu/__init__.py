@@ -8,16 +8,7 @@ run = ne.run(image, spikes)
 print(ne.report(run))
 """
 
-from neuroemu import encode
-from neuroemu.aedat import to_aedat2
-from neuroemu.alignment import angle, cosine
-from neuroemu.chip import Chip, load_chip
-from neuroemu.compiler import compile  # noqa: A004
-from neuroemu.dataset import Dataset, load_dataset
-from neuroemu.difference import Comparison, Difference
-from neuroemu.difference import compare as compare_recordings
-from neuroemu.engines import run
-from neuroemu.errors import (
+from neuroemu.base.errors import (
     CapacityError,
     ConventionWarning,
     DatasheetError,
@@ -30,17 +21,30 @@ from neuroemu.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from neuroemu.explain import Explanation, explain
-from neuroemu.facts import check_file, chip_facts
-from neuroemu.formats import demo_data
-from neuroemu.health import Thresholds, health
-from neuroemu.histogram import rate_histograms, weight_histograms
-from neuroemu.image import Image, load_image
-from neuroemu.learned import learned
-from neuroemu.match import Match, match
-from neuroemu.memory import Memory, with_memory
-from neuroemu.neighbours import neighbourhood
-from neuroemu.network import (
+from neuroemu.chip.chip import Chip, load_chip
+from neuroemu.compiler.compile import compile  # noqa: A004
+from neuroemu.engines.replay import Replay, replay
+from neuroemu.engines.run import run
+from neuroemu.image.image import Image, load_image
+from neuroemu.image.memory import Memory, with_memory
+from neuroemu.image.neighbours import neighbourhood
+from neuroemu.inspect.explain import Explanation, explain
+from neuroemu.inspect.facts import check_file, chip_facts
+from neuroemu.inspect.match import Match, match
+from neuroemu.inspect.session import Session
+from neuroemu.language.program import load_program
+from neuroemu.learning import encode
+from neuroemu.learning.alignment import angle, cosine
+from neuroemu.learning.dataset import Dataset, load_dataset
+from neuroemu.learning.demo import demo_data
+from neuroemu.learning.health import Thresholds, health
+from neuroemu.learning.histogram import rate_histograms, weight_histograms
+from neuroemu.learning.learned import learned
+from neuroemu.learning.train import evaluate, train
+from neuroemu.learning.training import Epoch, Training
+from neuroemu.learning.vote import label_neurons, vote
+from neuroemu.learning.watch import Watch, window_of
+from neuroemu.network.network import (
     IF,
     LI,
     LIF,
@@ -57,20 +61,16 @@ from neuroemu.network import (
     Sparse,
     View,
 )
-from neuroemu.nir import read_nir, write_nir
-from neuroemu.program import load_program
-from neuroemu.recording import Recording, open_recording
-from neuroemu.reference import Reference, simulate
-from neuroemu.replay import Replay, replay
-from neuroemu.report import Report, report
-from neuroemu.run import Counts, Run, Spikes, load_run, stored_accuracy
-from neuroemu.session import Session
-from neuroemu.stimulus import Stimulus, stimulus
-from neuroemu.train import evaluate, train
-from neuroemu.training import Epoch, Training
-from neuroemu.vote import label_neurons, vote
-from neuroemu.watch import Watch, window_of
-from neuroemu.wiring import wire
+from neuroemu.network.reference import Reference, simulate
+from neuroemu.network.stimulus import Stimulus, stimulus
+from neuroemu.network.wiring import wire
+from neuroemu.nir.read import read_nir, write_nir
+from neuroemu.results.aedat import to_aedat2
+from neuroemu.results.difference import Comparison, Difference
+from neuroemu.results.difference import compare as compare_recordings
+from neuroemu.results.recording import Recording, open_recording
+from neuroemu.results.report import Report, report
+from neuroemu.results.run import Counts, Run, Spikes, load_run, stored_accuracy
 
 __version__ = "0.1.0"
 

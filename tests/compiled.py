@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from neuroemu.program import library_source
+from neuroemu.language.program import library_source
 
 HEADER = "import numpy as np\nfrom numba import int32 as i4\nfrom numba import njit"
 LIBRARY = "\n\n".join([HEADER, *library_source()])

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from neuroemu.golden.closed_form import Floats, Neuron, Spikes, spikes_of
+from neuroemu.learning.golden.closed_form import Floats, Neuron, Spikes, spikes_of
 
 TAU, HORIZON = 0.26, 0.2
 

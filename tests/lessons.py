@@ -56,7 +56,7 @@ def train(n: int = 300, **how: Any) -> ne.Training:
 
 def main() -> None:
     """A training that says how far it is and keeps a checkpoint after every few presentations: sys.argv[1]."""
-    importlib.import_module("neuroemu.train").AT_ONCE = FEW  # type: ignore[attr-defined]
+    importlib.import_module("neuroemu.learning.train").AT_ONCE = FEW  # type: ignore[attr-defined]
 
     def tell(stage: str, done: int, total: int) -> None:
         print(stage, done, total, flush=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import neuroemu as ne
-from neuroemu.chip import Chip, parse_chip
-from neuroemu.shelf import folder
+from neuroemu.base.shelf import folder
+from neuroemu.chip.chip import Chip, parse_chip
 
 GENERIC = (folder("cores") / "generic45.toml").read_text()
 SOMA = ne.Firmware("if", {"threshold": 9})

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import simpy
 
-from neuroemu.engines.noc import Latencies, Mesh, Traffic, stuck
+from neuroemu.engines.noc.noc import Latencies, Mesh, Traffic, stuck
 
 Process = Generator[simpy.Event, Any, None]
 LATE = 2

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neuroemu.engines.noc import Latencies, Mesh, Traffic
-from neuroemu.network import Ints
+from neuroemu.base.arrays import Ints
+from neuroemu.engines.noc.noc import Latencies, Mesh, Traffic
 
 
 def send_work(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from neuroemu.check import Proof, check_program
-from neuroemu.chip import Chip
-from neuroemu.errors import FirmwareError
-from neuroemu.interval import Interval, of_bits
-from neuroemu.isa import Bits
-from neuroemu.language import Program
-from neuroemu.program import parse_program
+from neuroemu.base.errors import FirmwareError
+from neuroemu.chip.chip import Chip
+from neuroemu.chip.width import Bits
+from neuroemu.language.check import Proof, check_program
+from neuroemu.language.interval import Interval, of_bits
+from neuroemu.language.language import Program
+from neuroemu.language.program import parse_program
 
 HELPERS = """STEP = 3
 def blend(x, y):

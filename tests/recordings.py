@@ -8,15 +8,7 @@ import numpy as np
 from cases import CASES, Case, Rng, random_placement
 
 import neuroemu as ne
-from neuroemu.recording import (
-    NOWHERE,
-    PACKET,
-    Header,
-    KeyBits,
-    Packets,
-    Place,
-    write_recording,
-)
+from neuroemu.results.recording import NOWHERE, PACKET, Header, KeyBits, Packets, Place, write_recording
 
 HEADER = Header(
     image="0" * 64,

@@ -10,7 +10,7 @@ import spikegrad_oracle as oracle
 from cases import Rng
 
 import neuroemu as ne
-from neuroemu.place import Placement
+from neuroemu.compiler.place import Placement
 
 RULE = Path(__file__).parent.parent / "firmware" / "rules" / "spikegrad.py"
 SMALL = (6, 5, 4, 3)

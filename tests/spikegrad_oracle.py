@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neuroemu.isa import tick_key
-from neuroemu.machine import COMMIT_TICK, SITES
+from neuroemu.language.isa import tick_key
+from neuroemu.language.machine import COMMIT_TICK, SITES
 
 Ints = np.ndarray
 WORD = (1 << 64) - 1

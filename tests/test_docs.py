@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import neuroemu as ne
-from neuroemu.check import check_program
+from neuroemu.language.check import check_program
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "docs" / "examples").glob("*.py"))

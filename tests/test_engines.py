@@ -9,7 +9,7 @@ import pytest
 from cases import CASES, Case, Rng, firmware, random_placement, spikes
 
 import neuroemu as ne
-from neuroemu.engines import ENGINES
+from neuroemu.engines.run import ENGINES
 
 ORACLE = "python"
 OTHERS = [engine for engine in ENGINES if engine != ORACLE]
@@ -74,7 +74,7 @@ def test_counts_of_a_spread_network_have_hops_and_no_zero() -> None:
 
 def test_random_numbers_are_the_same_and_wrap() -> None:
     """The hash of ids and draws, on its own: Python's masked integers against compiled unsigned ones."""
-    from neuroemu.isa import mix, tick_key, u64, unit_key
+    from neuroemu.language.isa import mix, tick_key, u64, unit_key
 
     big = unit_key(tick_key(3, 1 << 40, 5), (1 << 33) + 12345)
     assert big > 1 << 32

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-import neuroemu.errors
+import neuroemu.base.errors
 
 ROOT = Path(__file__).parent.parent
-ERRORS = {name for name in vars(neuroemu.errors) if name.endswith("Error")} - {"NeuroemuError"}
+ERRORS = {name for name in vars(neuroemu.base.errors) if name.endswith("Error")} - {"NeuroemuError"}
 ERROR_MAKERS = {"refuse", "at", "too_much", "unknown"}
 """Helpers that make an error from a text or its parts."""
 FEWEST_WORDS = 12

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 import neuroemu as ne
-from neuroemu.check import check_program
-from neuroemu.chip import parse_chip
-from neuroemu.errors import NeuroemuError
-from neuroemu.formats import read_arrays
-from neuroemu.program import parse_program, specialize
-from neuroemu.shelf import find_chip, find_program
+from neuroemu.base.errors import NeuroemuError
+from neuroemu.base.formats import read_arrays
+from neuroemu.base.shelf import find_chip, find_program
+from neuroemu.chip.chip import parse_chip
+from neuroemu.language.check import check_program
+from neuroemu.language.program import parse_program, specialize
 
 TRIES = 300
 DATA = Path(__file__).parent / "data" / "nir"

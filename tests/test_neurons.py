@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import neuroemu as ne
-from neuroemu.engines import ENGINES
-from neuroemu.isa import site_key, tick_key, uniform, unit_key
-from neuroemu.machine import site
+from neuroemu.engines.run import ENGINES
+from neuroemu.language.isa import site_key, tick_key, uniform, unit_key
+from neuroemu.language.machine import site
 
 ROWS, N_PRESENTATIONS, N_IN, N = 60, 3, 10, 8
 SEED = 11

@@ -11,8 +11,8 @@ import pytest
 from fails import fails
 
 import neuroemu as ne
-from neuroemu.chip import Chip, parse_chip
-from neuroemu.shelf import find_program
+from neuroemu.base.shelf import find_program
+from neuroemu.chip.chip import Chip, parse_chip
 
 ATLAS = ne.load_chip("atlas")
 PAST = "past 64 bits on atlas; narrow an operand with fit or clamp, or shift it first"

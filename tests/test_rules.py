@@ -12,7 +12,7 @@ import pytest
 from cases import random_placement
 
 import neuroemu as ne
-from neuroemu.engines import ENGINES
+from neuroemu.engines.run import ENGINES
 
 N, CUT, SEED = 200, 78, 11
 RULES = Path(__file__).parent.parent / "firmware" / "rules"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import neuroemu as ne
-from neuroemu.engines import ENGINES
+from neuroemu.engines.run import ENGINES
 
 DATA = Path(__file__).parent / "data"
 

@@ -14,9 +14,9 @@ from functools import partial
 import numpy as np
 
 import neuroemu as ne
-from neuroemu import alignment
-from neuroemu.golden import bats
-from neuroemu.golden.closed_form import Neuron
+from neuroemu.learning import alignment
+from neuroemu.learning.golden import bats
+from neuroemu.learning.golden.closed_form import Neuron
 
 TICKS, WINDOW, K, THRESHOLDS = 100, 50, 7, (0.4, 0.5)
 

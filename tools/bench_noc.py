@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import neuroemu as ne
-from neuroemu.chip import parse_chip
+from neuroemu.chip.chip import parse_chip
 
 HERE = Path(__file__).parent
 PEERS = HERE.parent / ".benchmarks" / "sanafe"

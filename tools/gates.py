@@ -28,7 +28,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from neuroemu.files import write_whole
+from neuroemu.base.files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "runs" / "gates"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from neuroemu.golden import bats, sfdfa
-from neuroemu.golden.closed_form import Neuron, Spikes, ttfs
+from neuroemu.learning.golden import bats, sfdfa
+from neuroemu.learning.golden.closed_form import Neuron, Spikes, ttfs
 
 N_TRAIN, WINDOW, HORIZON, TAU = 1347, 0.1, 0.2, 0.26
 """Training samples; seconds."""

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import neuroemu as ne
-from neuroemu.samples import Encode
+from neuroemu.learning.samples import Encode
 
 TICKS, WINDOW = 100, 50
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 import neuroemu as ne
-from neuroemu.dataset import load_dataset
-from neuroemu.stimulus import Events
+from neuroemu.learning.dataset import load_dataset
+from neuroemu.network.stimulus import Events
 
 JITTER = 0.2
 """Every period of a train differs from the mean by at most this share."""

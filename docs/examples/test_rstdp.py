@@ -4,8 +4,8 @@ import numpy as np
 from reward import RULE, network, play
 
 import neuroemu as ne
-from neuroemu.check import check_program
-from neuroemu.program import python_hooks
+from neuroemu.language.check import check_program
+from neuroemu.language.program import python_hooks
 
 ATLAS = ne.load_chip("atlas")
 

@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 
 import neuroemu as ne
-from neuroemu.histogram import as_table
+from neuroemu.learning.histogram import as_table
 
 sizes = {"in": 12, "hidden": 10, "out": 3}
 populations = [ne.Population(name, n, ne.HostInput() if name == "in" else ne.IF()) for name, n in sizes.items()]

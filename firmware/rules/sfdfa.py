@@ -217,9 +217,9 @@ def wire(
 
     import numpy as np
 
-    from neuroemu.errors import NetworkError
-    from neuroemu.network import Firmware, Modulator, Phase, Projection
-    from neuroemu.wiring import layers
+    from neuroemu.base.errors import NetworkError
+    from neuroemu.network.network import Firmware, Modulator, Phase, Projection
+    from neuroemu.network.wiring import layers
 
     if mode not in ("sfdfa", "dfa"):
         raise NetworkError(f"rule sfdfa: mode is {mode!r}; choose sfdfa or dfa")
@@ -290,7 +290,7 @@ def as_float(program, params, dt):
     u = m - g has u <- u - 2^-k u + 2^-k g and g <- g - 2^-(k-1) g + w: 2^k u is the voltage of a current-based LIF with
     tau_mem = 2 tau_syn = 2^k ticks, which here takes g as it was a tick before. A spike takes the threshold away.
     """
-    from neuroemu.network import CubaLIF
+    from neuroemu.network.network import CubaLIF
 
     del program  # both kinds are the same neuron
     steps, threshold = 2 ** int(params["k"]), params["threshold"] / 65536

@@ -242,7 +242,7 @@ def wire(
     import numpy as np
 
     import neuroemu as ne
-    from neuroemu.wiring import layers
+    from neuroemu.network.wiring import layers
 
     chain = [network.projection(label) for label in layers(network, projections)]
     deep = len(chain) - 1

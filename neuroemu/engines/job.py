@@ -9,13 +9,13 @@ from functools import cached_property
 
 import numpy as np
 
-from neuroemu.errors import RunError
-from neuroemu.image import Image, ImagePopulation, Phase
-from neuroemu.memory import Memory
-from neuroemu.network import Ints
-from neuroemu.run import Counts, Spikes
-from neuroemu.stimulus import Stimulus
-from neuroemu.timing import Timing
+from neuroemu.base.arrays import Ints
+from neuroemu.base.errors import RunError
+from neuroemu.image.image import Image, ImagePopulation, Phase
+from neuroemu.image.memory import Memory
+from neuroemu.network.stimulus import Stimulus
+from neuroemu.results.run import Counts, Spikes
+from neuroemu.results.timing import Timing
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""

@@ -1,0 +1,1 @@
+"""Datasheets, and the packets a chip sends."""

@@ -1,0 +1,89 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from neuroemu.engines.run import ENGINES
+
+Command = Callable[..., Any]
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+chip_option = click.option("--chip", required=True, help="A shipped chip's name, or the path of a datasheet.")
+assume_option = click.option(
+    "--assume", default=(), multiple=True, metavar="FEATURE",
+    help="Take a feature that no source states for the chip as there; the report says so.",
+)  # fmt: skip
+force = click.option("--force", is_flag=True, help="Replace an earlier run of that name.")
+
+
+def conventions(command: Command) -> Command:
+    """Options for what NIR does not say."""
+    for option in reversed(
+        (
+            click.option("--dt", type=float, help="Seconds a tick [file's metadata, else 1e-4]."),
+            click.option(
+                "--reset", type=click.Choice(["zero", "subtract"]), help="Reset to v_reset, or by the threshold [zero]."
+            ),
+            click.option(
+                "--reset-timing",
+                type=click.Choice(["now", "next"]),
+                help="In the tick of the spike, or the next [now].",
+            ),
+            click.option("--compare", type=click.Choice([">", ">="]), help="How v meets the threshold [>]."),
+            click.option("--decay", type=click.Choice(["euler", "exp"]), help="1 - dt/tau, or exp(-dt/tau) [euler]."),
+            click.option(
+                "--gain", type=click.Choice(["nir", "unit"]), help="Scale inputs by r as NIR says, or not at all [nir]."
+            ),
+            click.option("--graded-input", is_flag=True, help="Let the input's values multiply the weights."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def compiling(command: Command) -> Command:
+    """Options of compile."""
+    for option in reversed(
+        (
+            click.option("--weight-bits", type=int, help="Use fewer bits than the chip's weights have."),
+            click.option("--verbatim", is_flag=True, help="Take weights and parameters as register units."),
+            click.option("--bias", type=click.Choice(["current", "voltage"]), default="current", show_default=True,
+                         help="Where the bias of a current-based neuron goes."),
+            click.option("--no-align", is_flag=True, help="Run every soma from tick 0, as a free-running chip does."),
+            assume_option,
+            click.option("--no-split", is_flag=True, help="Refuse to cut a population over cores."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def running(command: Command) -> Command:
+    """Options of run."""
+    for option in reversed(
+        (
+            click.option(
+                "--input",
+                "input_path",
+                required=True,
+                help=".npy or .npz of (ticks, neurons) or (ticks, samples, neurons...).",
+            ),
+            click.option("--labels", "labels_path", help=".npy of one label a sample."),
+            click.option(
+                "--engine", type=click.Choice(ENGINES), default="cpu", show_default=True, help="All give the same bits."
+            ),
+            click.option("--seed", type=int, default=0, show_default=True, help="Seed of random numbers in programs."),
+            click.option(
+                "--timing",
+                type=click.Choice(["twin"]),
+                help="Time every tick on the network-on-chip, as engine event does unasked.",
+            ),
+            click.option("--workers", type=int, help="Threads of engine cpu [one a processor]."),
+            click.option("--record", help="Also write every packet to this file (.aer), for diff and replay."),
+        )
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,93 @@
+"""The steps of a deployment, with what the screen shows of them."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import neuroemu as ne
+from neuroemu.base.errors import RunError
+from neuroemu.base.files import writable
+from neuroemu.base.formats import read_arrays, read_labels
+from neuroemu.cli.screen import Screen
+from neuroemu.engines.run import as_stimulus
+from neuroemu.image.image import Image
+from neuroemu.network.network import Network
+from neuroemu.results.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Input and labels, as read."""
+
+    inputs: NDArray[Any] | dict[str, NDArray[Any]]
+    labels: NDArray[np.int64] | None
+
+
+RUNNING = ("engine", "seed", "workers", "timing", "record")
+"""Options that ``ne.run`` takes as they are."""
+
+
+def read(screen: Screen, path: str, options: dict[str, Any]) -> Network:
+    with screen.warnings():
+        return ne.read_nir(path, **options)
+
+
+def assumed(given: tuple[str, ...]) -> list[str]:
+    """Features by ``--assume``, which may be given several times and several names parted by commas."""
+    return [name for text in given for name in text.split(",")]
+
+
+def build(screen: Screen, network: str, chip: str, options: dict[str, Any]) -> Image:
+    compiler = {name: options.pop(name) for name in ("weight_bits", "verbatim", "bias")}
+    compiler["assume"] = assumed(options.pop("assume"))
+    align, split = not options.pop("no_align"), not options.pop("no_split")
+    return ne.compile(read(screen, network, options), ne.load_chip(chip), align=align, split=split, **compiler)
+
+
+def explanation(network: str, image: Image, given: Given, run: Run, options: dict[str, Any]) -> Any:
+    """Why the run is not what the float network does; the network's warnings were shown when it was compiled."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ne.ConventionWarning)
+        read = ne.read_nir(network, **options)
+    return ne.explain(read, image, given.inputs, given.labels, run=run, engine=run.engine)
+
+
+def pick_running(options: dict[str, Any]) -> dict[str, Any]:
+    """Take out of all options those of ``ne.run``."""
+    return {name: options.pop(name) for name in RUNNING}
+
+
+def execute(screen: Screen, image: Image, inputs: Any, **how: Any) -> Run:
+    """Run with progress; ``how`` is what ``ne.run`` takes."""
+    with screen.progress() as progress:
+        return ne.run(image, inputs, progress=progress, **how)
+
+
+def given(input_path: str, labels_path: str | None, output: str | None, force: bool) -> Given:
+    """What the user gave, and whether the run can be written: asked before any work. Raises FileError."""
+    if output:
+        writable(Path(output), replace=force)
+    return Given(read_arrays(input_path), read_labels(labels_path) if labels_path else None)
+
+
+def run_given(screen: Screen, image: Image, given: Given, how: dict[str, Any]) -> tuple[Run, float | None]:
+    """Run on what was given; labels are counted before the run."""
+    events = as_stimulus(image, given.inputs)
+    if given.labels is None:
+        return execute(screen, image, events, **how), None
+    if given.labels.size != events.n:
+        raise RunError(
+            f"{given.labels.size} labels for {events.n} presentations; give one a presentation, the input's second axis"
+        )
+    run = execute(screen, image, events, **how)
+    return run, run.accuracy(given.labels)
+
+
+def save(run: Run, output: str, accuracy: float | None, force: bool) -> None:
+    run.save(output, extra={"accuracy": accuracy}, replace=force)

@@ -1,0 +1,1 @@
+"""From a network and a chip to an image: quantise, place, route."""

@@ -1,0 +1,1 @@
+"""Engines `python` and `event`: a core's programs as plain Python."""

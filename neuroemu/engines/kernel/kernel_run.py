@@ -1,0 +1,315 @@
+"""Function ``run`` of a kernel: presentations, ticks and their stages, under the names the design gives them."""
+
+from __future__ import annotations
+
+from neuroemu.chip.aer import CHANNELS
+from neuroemu.engines.kernel.kernel_fire import fire
+from neuroemu.engines.kernel.kernel_function import Function
+from neuroemu.engines.kernel.kernel_soma import Soma
+from neuroemu.engines.kernel.kernel_store import allocate, local_registers
+from neuroemu.engines.kernel.kernel_synapse import deliver
+from neuroemu.engines.kernel.plan import Plan, PopulationPlan, ProjectionPlan, named
+from neuroemu.language.machine import COMMIT_TICK, site
+
+
+class RunFunction(Function):
+    """Presentations lo to hi-1, until the record is full: returns the next presentation and the record's length."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self.fixed = (
+            "lo", "hi", "first", "rows", "seed", "phases", "most", "record", "length", "commits",
+        )  # fmt: skip
+
+    def write(self) -> None:
+        w = self.w
+        w.depth = 1
+        allocate(self)
+        w("next_one = hi")
+        with w.block("for b in range(lo, hi):"):
+            with w.block("if length + most > record.shape[1]:"):
+                w("next_one = b", "break")
+            with self.stage("begin"):
+                self.begin()
+            w("ticks = 0")
+            self.course()
+            with self.stage("undelivered"):
+                self.undelivered()
+            self.end()
+        with self.stage("give_back"):
+            self.give_back()
+        w("return next_one, length")
+
+    def course(self) -> None:
+        """The phases and their ticks; a row of ``phases`` is a phase's number, its ticks, whether it lasts until quiet, and whether it is
+        for learning."""
+        w, patient = self.w, self.plan.job.patient
+        learns = any(phase.learning for phase in self.plan.job.phases)
+        if patient:
+            w("due = -1", f"host = {w.arg('host_until')}[b]")
+        with w.block("for place in range(phases.shape[0]):"):
+            w("phase = phases[place, 0]")
+            if patient:
+                w("quiet = 0", f"{w.arg('starts')}[b, place] = ticks")
+            if learns:
+                self.apart("-=")
+            with w.block("for phase_tick in range(phases[place, 1]):"):
+                w("tick = ticks")
+                self.base("u64(first + b)", "u64(tick)")
+                if patient:
+                    w("before = length")
+                self.tick()
+                w("ticks += 1")
+                if patient:
+                    self.until_quiet()
+            if patient:
+                with w.block("if phases[place, 2] != 0 and quiet == 0:"):
+                    w("return b, i64(-1) - place")
+            if learns:
+                self.apart("+=")
+        if patient:
+            w(f"{w.arg('lengths')}[b] = ticks")
+
+    def apart(self, sign: str) -> None:
+        """Around a learning phase: what is counted in it, once more apart."""
+        w = self.w
+        with w.block("if phases[place, 3] != 0:"):
+            for plan in self.plan.populations:
+                for name in ("active", "calls_settle"):
+                    apart, whole = (w.arg(f"{plan.tag}_{part}{name}") for part in ("learning_", ""))
+                    with w.loop("s", len(plan.population.slices)):
+                        w(f"{apart}[s] {sign} {whole}[s]")
+
+    def until_quiet(self) -> None:
+        """Leave a phase with its first tick that delivered and sent nothing and left nothing waiting.
+
+        ``due`` is the last tick in which something sent by a neuron is delivered, ``host`` that of the host's own doings.
+        """
+        w = self.w
+        with w.block("if length == before and due < tick and host < tick:"), w.block("if phases[place, 2] != 0:"):
+            w("quiet = 1", "break")
+        for plan in self.plan.populations:
+            for channel in plan.owner.program.channels:
+                reach = w.arg(f"{plan.tag}_reach_{channel}")
+                w(f"slot = tick % {self.plan.ring}")
+                with w.loop("e", f"{plan.tag}_count_{channel}[slot]"):
+                    w(f"due = max(due, tick + {reach}[{plan.tag}_list_{channel}[slot, e]])")
+
+    def base(self, presentation: str, tick: str) -> None:
+        if self.plan.keyed:
+            self.w(f"base = tick_key(u64(seed), {presentation}, {tick})")
+
+    # ---- storage
+    def begin(self) -> None:
+        w = self.w
+        for local in local_registers(self):
+            w.fill(local.name, local.kept, local.init)
+        for plan in self.plan.populations:
+            self.rest(plan)
+            for channel in plan.owner.program.channels:
+                w.fill(f"{plan.tag}_count_{channel}", (self.plan.ring,), 0)
+
+    def rest(self, plan: PopulationPlan) -> None:
+        """Clear the ports of a population."""
+        for port in plan.totals:
+            self.w.fill(f"{plan.tag}_total_{port}", (plan.population.n,), 0)
+        self.w.fill(f"{plan.tag}_touched", (plan.population.n,), 0)
+
+    def give_back(self) -> None:
+        """Registers after the last presentation, for Run.state."""
+        for local in local_registers(self):
+            self.w.copy(self.w.arg(f"out_{local.name}"), local.name, local.shape, local.turned)
+
+    # ---- a tick
+    def tick(self) -> None:
+        w = self.w
+        w("# deliver, synapse")
+        for plan in self.plan.projections:
+            if plan.owner and "tick_pre" in plan.owner.hooks:
+                with self.stage(f"tick_pre_{plan.tag}"):
+                    self.axons(plan, "tick_pre")
+        for plan in self.plan.projections:
+            for channel in sorted(plan.projection.routes, key=lambda name: CHANNELS[name]):
+                with self.stage(f"deliver_{plan.tag}_{channel}"), self.delays(plan):
+                    deliver(self, plan, channel)
+        for tick, numbers in self.plan.job.modulations.items():
+            with w.block(f"if tick == {tick}:"):
+                for number in numbers:
+                    self.modulate(self.plan.population(number))
+        for population in self.plan.populations:
+            with self.stage(f"soma_{population.tag}"):
+                self.population(population)
+            with self.stage(f"axon_out_{population.tag}", "length"):
+                for channel in population.owner.program.channels:
+                    self.axon_out(population, channel)
+        w("# record")
+        self.probes()
+        w("# rules")
+        for plan in self.plan.projections:
+            if plan.owner:
+                with self.stage(f"rules_{plan.tag}"):
+                    self.rules(plan)
+        w("# barrier: the lanes of a batch never wait for each other")
+
+    def axons(self, plan: ProjectionPlan, hook: str) -> None:
+        with self.segments(plan):
+            self.call.rule(plan, hook)
+
+    def modulate(self, plan: PopulationPlan) -> None:
+        w = self.w
+        with w.loop("i", plan.population.n):
+            w(f"value = {w.arg(f'{plan.tag}_values')}[b, i]")
+            w(f"s = {w.arg(f'{plan.tag}_slice_of')}[i]")
+            self.call.clear_saturations(plan.tag, "modulate")
+            self.call.neuron(plan, "modulate")
+            w(f"{w.arg(f'{plan.tag}_calls_modulate')}[s] += 1")
+            self.call.add_saturations(plan.tag, "modulate")
+
+    # ---- a population
+    def population(self, plan: PopulationPlan) -> None:
+        w, tag, program = self.w, plan.tag, plan.owner.program
+        w(f"# dendrite, soma: {plan.population.name!r}")
+        with w.block(f"if {w.arg(f'{tag}_first')} <= tick and tick < {w.arg(f'{tag}_last')}:"):
+            Soma(self, plan).write()
+            if plan.population.compete:
+                self.settle(plan)
+            if self.plan.ruled(plan.number) and program.fires:
+                fired = (
+                    f"{tag}_flag_{program.fires}"
+                    if plan.population.compete or program.fires == "spike"
+                    else f"{tag}_fired"
+                )
+                if fired != f"{tag}_fired":
+                    w.copy(f"{tag}_fired", fired, (plan.population.n,))
+        with w.block("else:"):
+            for channel in program.channels:
+                w.fill(f"{tag}_flag_{channel}", (plan.population.n,), 0)
+            if self.plan.ruled(plan.number):
+                w.fill(f"{tag}_fired", (plan.population.n,), 0)
+        self.rest(plan)
+
+    def settle(self, plan: PopulationPlan) -> None:
+        """The winner unit, then hook settle in every group in which something was flagged."""
+        if plan.population.rivals is not None:
+            self.settle_neighbours(plan)
+            return
+        w, tag, n = self.w, plan.tag, plan.population.n
+        groups, compete = w.arg(f"{tag}_groups"), plan.population.compete
+        with w.block(f"for group in range({w.arg(f'{tag}_n_groups')}):"):
+            for flag, score in compete.items():
+                w(f"won_{flag} = winner({tag}_flag_{flag}, {named(tag, score)}, {groups}, 0, {n}, group)")
+            some = " or ".join(f"won_{flag} >= 0" for flag in compete)
+            with w.block(f"if {some}:"), w.loop("i", n), w.block(f"if {groups}[i] == group:"):
+                for flag in compete:
+                    w(f"{tag}_flag_{flag}[i] = 1 if won_{flag} == i64(i) else 0")
+                    w(f"{flag}_any = 1 if won_{flag} >= 0 else 0", f"{flag}_won = 1 if won_{flag} == i64(i) else 0")
+                self.settle_hook(plan)
+
+    def settle_neighbours(self, plan: PopulationPlan) -> None:
+        """The winner unit with neighbourhoods, then hook settle where a winner is near."""
+        w, tag, n, compete = self.w, plan.tag, plan.population.n, plan.population.compete
+        for flag, score in compete.items():
+            who = ", ".join(w.arg(f"{tag}_{what}_{flag}") for what in ("first", "rivals"))
+            w(f"contest({tag}_flag_{flag}, {named(tag, score)}, {who}, {tag}_won_{flag}, {tag}_near_{flag})")
+        for flag in compete:
+            w.copy(f"{tag}_flag_{flag}", f"{tag}_won_{flag}", (n,))
+        with w.loop("i", n), w.block(f"if {' or '.join(f'{tag}_near_{flag}[i] != 0' for flag in compete)}:"):
+            for flag in compete:
+                w(f"{flag}_any = i64({tag}_near_{flag}[i])", f"{flag}_won = i64({tag}_won_{flag}[i])")
+            self.settle_hook(plan)
+
+    def settle_hook(self, plan: PopulationPlan) -> None:
+        w, tag = self.w, plan.tag
+        if "settle" in plan.owner.hooks:
+            w(f"s = {w.arg(f'{tag}_slice_of')}[i]")
+            self.call.clear_saturations(tag, "settle")
+            self.call.neuron(plan, "settle")
+            w(f"{w.arg(f'{tag}_calls_settle')}[s] += 1")
+            self.call.add_saturations(tag, "settle")
+
+    def axon_out(self, plan: PopulationPlan, channel: str) -> None:
+        w, tag = self.w, plan.tag
+        graded = channel in plan.owner.program.payloads
+        w(f"# axon_out: {plan.population.name!r}, {channel}")
+        w(f"slot = tick % {self.plan.ring}", "n = 0")
+        with w.loop("i", plan.population.n), w.block(f"if {tag}_flag_{channel}[i] != 0:"):
+            w(f"{tag}_list_{channel}[slot, n] = i")
+            if graded:
+                w(f"{tag}_payloads_{channel}[slot, n] = {tag}_payload_{channel}[i]")
+            w(f"{w.arg(f'{tag}_sends_{channel}')}[i] += 1", "n += 1")
+        w(f"{tag}_count_{channel}[slot] = n")
+        with w.loop("e", "n"):
+            w("record[0, length] = b", "record[1, length] = tick", f"record[2, length] = {CHANNELS[channel]}")
+            w(f"record[3, length] = {plan.population.id0} + {tag}_list_{channel}[slot, e]")
+            w(f"record[4, length] = {f'{tag}_payloads_{channel}[slot, e]' if graded else 1}", "length += 1")
+
+    def probes(self) -> None:
+        for place, (number, register) in enumerate(self.plan.image.probes):
+            self.w.copy(
+                f"{self.w.arg(f'probe{place}')}[b, tick,",
+                named(f"p{number}", register),
+                (self.plan.population(number).population.n,),
+            )
+
+    # ---- rules, end
+    def rules(self, plan: ProjectionPlan) -> None:
+        w, owner = self.w, plan.owner
+        assert owner is not None
+        post = self.plan.population(plan.projection.post)
+        if "tick_post" in owner.hooks:
+            self.call.site(plan.tag, "tick_post", site("tick_post"))
+            with w.loop("i", post.population.n):
+                w(f"fired = {post.tag}_fired[i]", f"s = {w.arg(f'{post.tag}_slice_of')}[i]")
+                self.call.clear_saturations(plan.tag, "tick_post")
+                self.call.rule(plan, "tick_post")
+                self.call.add_saturations(plan.tag, "tick_post")
+        if "fire_synapse" in owner.hooks or "fire_pre" in owner.hooks:
+            self.fired_list(post)
+            with w.block("if n_fired != 0:"):
+                if "fire_synapse" in owner.hooks:
+                    fire(self, plan)
+                if "fire_pre" in owner.hooks:
+                    self.axons(plan, "fire_pre")
+                    w(f"{w.arg(f'{plan.tag}_fire_ticks')}[0] += 1")
+        if "tick_synapse" in owner.hooks:
+            self.call.site(plan.tag, "tick_synapse", site("tick_synapse"))
+            self.synapses(plan, "tick_synapse")
+
+    def undelivered(self) -> None:
+        """Count what the last ticks sent, by how far before the end: some of it never comes due."""
+        w, ring = self.w, self.plan.ring
+        for plan in self.plan.populations:
+            for channel in plan.owner.program.channels:
+                with w.block(f"for back in range(min({ring}, ticks)):"):
+                    w(f"slot = (ticks - 1 - back) % {ring}")
+                    with w.loop("e", f"{plan.tag}_count_{channel}[slot]"):
+                        w(f"{w.arg(f'{plan.tag}_unsent_{channel}')}[back, {plan.tag}_list_{channel}[slot, e]] += 1")
+
+    def end(self) -> None:
+        w = self.w
+        self.base("u64(first + b)", "u64(ticks)")
+        for plan in self.plan.populations:
+            if "end" in plan.owner.hooks:
+                with self.stage(f"end_{plan.tag}"):
+                    self.neurons(plan, "end")
+        immediate = self.plan.immediate
+        if immediate:
+            w("batch = 1")
+        if immediate and self.plan.keyed:
+            w(f"commit_base = tick_key(u64(seed), u64(commits + b), u64({COMMIT_TICK}))")
+        for projection in self.plan.projections:
+            if projection.owner and "end_synapse" in projection.owner.hooks:
+                with self.stage(f"end_{projection.tag}"):
+                    if self.plan.wires(projection):
+                        self.learn(projection)
+                    else:
+                        self.call.site(projection.tag, "end_synapse", site("end_synapse"))
+                        self.synapses(projection, "end_synapse")
+        for number in self.plan.readouts:
+            w.copy(
+                f"{w.arg(f'readout{number}')}[b,",
+                named(f"p{number}", "v"),
+                (self.plan.population(number).population.n,),
+            )
+        if immediate:
+            self.commit()

@@ -1,0 +1,1 @@
+"""The network-on-chip: what travels, and how long a tick takes."""

@@ -1,0 +1,1 @@
+"""The compiled artefact and the memory it starts from."""

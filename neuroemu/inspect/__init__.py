@@ -1,0 +1,1 @@
+"""Looking into a chip, a network or a run."""

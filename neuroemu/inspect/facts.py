@@ -1,0 +1,203 @@
+"""What is known of a chip and of a program on a chip, as plain data for tables and JSON."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from neuroemu.base.errors import UnsupportedError
+from neuroemu.base.shelf import find_program, read_text
+from neuroemu.chip.chip import LIMITS, Chip
+from neuroemu.chip.datasheet import FEATURES, Energy, Figure, Time
+from neuroemu.compiler.features import of_program, require
+from neuroemu.language.check import check_program
+from neuroemu.language.program import specialize
+from neuroemu.language.reader import read_programs
+from neuroemu.results.report_units import FJ, amount
+from neuroemu.results.tally import per_call
+
+
+def chip_facts(chip: Chip) -> dict[str, Any]:
+    """Capacities, widths, costs and times of a chip, each with basis, source and note; and what is unknown."""
+    sheet, tables = chip.sheet, {}
+    unknown: list[str] = []
+
+    def figures(title: str, holder: object, names: tuple[str, ...], prefix: str) -> None:
+        rows = []
+        for name in names:
+            figure: Figure | None = getattr(holder, name)
+            if figure is None:
+                unknown.append(f"{prefix}{name}")
+            else:
+                rows.append(_figure(name, figure))
+        tables[title] = rows
+
+    figures("capacity of a core", sheet.core, LIMITS, "")
+    tables["register"] = [
+        {"name": name, "value": _register(name, chip), "basis": r.basis, "source": r.source, "note": r.note}
+        for name, r in sheet.core.registers.items()
+    ]
+    programs = sheet.core.programs
+    switches = "".join(f", {name}={value} only" for name, value in programs.switches.items())
+    value = f"any{switches}" if programs.any else f"{', '.join(programs.names)}{switches}"
+    if programs.rules is not None:
+        value += f"; rules: {', '.join(programs.rules) or 'none'}"
+    tables["neuron programs"] = [
+        {
+            "name": "programs",
+            "value": value,
+            "basis": programs.basis or "",
+            "source": programs.source,
+            "note": programs.note,
+        }
+    ]
+    tables["parameter"] = [
+        {
+            "name": name,
+            "value": f"{r.min}..{r.max}" + (f" in steps of {r.step}" if r.step > 1 else ""),
+            "basis": r.basis,
+            "source": r.source,
+            "note": r.note,
+        }
+        for name, r in sheet.core.parameters.items()
+    ]
+    tables["rule feature"] = _features(chip)
+    unknown += [f"feature {name}" for name in FEATURES if chip.has(name) is None]
+    figures("energy", sheet.energy, Energy.__struct_fields__, "energy of ")
+    figures("time", sheet.time, Time.__struct_fields__, "time of ")
+    figures("power", sheet.power, ("static",), "power ")
+    return {
+        "name": chip.name,
+        "title": sheet.core.title,
+        "cores": chip.n_cores,
+        "tables": {title: rows for title, rows in tables.items() if rows},
+        "unknown": unknown,
+        "sources": dict(sheet.sources),
+    }
+
+
+def _features(chip: Chip) -> list[dict[str, str]]:
+    rows = []
+    for name in FEATURES:
+        stated = chip.sheet.core.payload if name == "graded_payload" else chip.sheet.core.features.get(name)
+        if stated is not None:
+            value = "has" if chip.has(name) else "lacks"
+            rows.append(
+                {
+                    "name": name,
+                    "value": value,
+                    "basis": stated.basis or "",
+                    "source": stated.source,
+                    "note": stated.note,
+                }
+            )
+    return rows
+
+
+def _register(name: str, chip: Chip) -> str:
+    register = chip.sheet.core.registers[name]
+    low, high = chip.weight_range
+    stored = f", stores {low}..{high}" if register.min is not None or register.max is not None else ""
+    return f"{register.bits} bits, {register.overflow}s{stored}"
+
+
+def _figure(name: str, figure: Figure) -> dict[str, str]:
+    if figure.value is not None:
+        value = f"{figure.value} {figure.unit}"
+    elif figure.points is not None:
+        value = ", ".join(f"{count}: {v} {figure.unit}" for count, v in figure.points)
+    else:
+        value = "not applicable" if figure.not_applicable else f"in {figure.included_in}"
+    return {"name": name, "value": value, "basis": figure.basis or "", "source": figure.source, "note": figure.note}
+
+
+@dataclass(frozen=True)
+class HookFacts:
+    """A hook on a chip: arithmetic, operations, energy of a call in femtojoules (known part), what has no price, overflows."""
+
+    program: str
+    hook: str
+    bits: int
+    operations: dict[str, int]
+    energy_fj: int
+    included_in: list[str]
+    unknown: list[str]
+    overflows: list[str]
+
+    @property
+    def arithmetic(self) -> str:
+        """Width of the arithmetic that suffices."""
+        return f"{self.bits} bits"
+
+    @property
+    def operations_text(self) -> str:
+        """Operations by class."""
+        return ", ".join(f"{n} {kind}" for kind, n in self.operations.items() if n) or "none"
+
+    @property
+    def energy_text(self) -> str:
+        """The price of a call."""
+        parts = (
+            [f"{'at least ' if self.unknown else ''}{amount(self.energy_fj, FJ)}"]
+            if self.energy_fj or not self.included_in
+            else []
+        )
+        parts += [f"in {name}" for name in self.included_in]
+        return " + ".join(parts) + (f", unknown: {', '.join(self.unknown)}" if self.unknown else "")
+
+    @property
+    def overflows_text(self) -> str:
+        """Registers that can saturate or wrap."""
+        return "; ".join(self.overflows) or "nothing"
+
+
+def check_file(path: str | os.PathLike[str], chip: Chip, switches: Mapping[str, int]) -> list[HookFacts]:
+    """Prove every program of a firmware file for a chip and price its hooks.
+
+    Raises FirmwareError, UnsupportedError (the chip runs only certain neuron programs), FileError, UnknownNameError.
+    """
+    found, member = find_program(path)
+    facts = []
+    for program in read_programs(read_text(found), str(path), member.partition(".")[0]).values():
+        allowed = chip.sheet.core.programs
+        if program.is_neuron and not allowed.any and program.name not in allowed.names:
+            raise UnsupportedError(
+                f"{path}: {chip.name} runs only the neuron programs {', '.join(allowed.names)} ({allowed.source}); "
+                "choose a chip that runs any, such as generic45"
+            )
+        if not program.is_neuron and allowed.rules is not None and program.name not in allowed.rules:
+            raise UnsupportedError(
+                f"{path}: {chip.name} runs only the rules: {', '.join(allowed.rules) or 'none'} ({allowed.source}); "
+                "choose a chip that runs any, such as generic45"
+            )
+        for name, value in switches.items():
+            fixed = allowed.switches.get(name, value)
+            if program.is_neuron and name in program.of_kind("switch") and value != fixed:
+                raise UnsupportedError(
+                    f"{path}: {chip.name} has '{program.name}' with {name}={fixed} only ({allowed.source}); "
+                    "leave the switch, or choose a chip that has it, such as generic45"
+                )
+        require(chip, list(of_program(program)))
+        check_program(program, chip)  # whatever the switches
+        chosen = {name: switches.get(name, 0) for name in program.of_kind("switch")}
+        folded = specialize(program, chosen | {name: value for name, value in switches.items() if name not in chosen})
+        proof = check_program(folded, chip)
+        for hook, proved in proof.hooks.items():
+            events = per_call(folded, proof, hook, chip.word_bits)
+            prices = {event: chip.energy_fj(event) for event in events}
+            figures: dict[str, Figure | None] = {event: getattr(chip.sheet.energy, event) for event in events}
+            facts.append(
+                HookFacts(
+                    program=program.name,
+                    hook=hook,
+                    bits=32 if proved.fits_int32 else 64,
+                    operations=proved.operations,
+                    energy_fj=sum((prices[event] or 0) * n for event, n in events.items()),
+                    included_in=sorted({f.included_in for f in figures.values() if f and f.included_in}),
+                    unknown=[event for event, figure in figures.items() if figure is None],
+                    overflows=[str(overflow) for overflow in proved.overflows],
+                )
+            )
+    return facts

@@ -1,0 +1,1 @@
+"""The firmware language: read, checked, proved, run."""

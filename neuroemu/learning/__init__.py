@@ -1,0 +1,1 @@
+"""Training: data, encoders, rules at work, what is watched."""

@@ -1,0 +1,401 @@
+"""What the user says: populations, projections, routes, probes and the conventions a file format leaves open.
+
+A Network is immutable; ``network.add(...)`` returns a new one. Floats live here and nowhere below: ``compile`` turns them
+into the chip's integers. Arrays follow ``(pre, post)`` order; parameters of a population are scalars or one value a neuron.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from neuroemu.base.arrays import Floats
+from neuroemu.base.errors import NetworkError
+from neuroemu.base.shelf import unknown
+from neuroemu.language.isa import NEURON_CHANNELS
+
+BEYOND = 1 << 31
+"""Past every index and delay: a float this large may not survive the way into an integer."""
+Route = tuple[str, Literal["weight", "weight*payload"]]
+Routes = Mapping[str, Sequence[Route]]
+
+
+@dataclass(frozen=True, eq=False)
+class HostInput:
+    """A population that lives on the host and sends what the stimulus says, on channel ``input``."""
+
+
+@dataclass(frozen=True, eq=False)
+class LIF:
+    """tau dv/dt = v_leak - v + r (I + bias); a spike past v_threshold. Seconds for ``tau``, arbitrary units else (NIR's LIF)."""
+
+    tau: ArrayLike
+    v_threshold: ArrayLike = 1.0
+    r: ArrayLike = 1.0
+    v_leak: ArrayLike = 0.0
+    v_reset: ArrayLike = 0.0
+    bias: ArrayLike = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class CubaLIF:
+    """tau_syn di/dt = -i + w_in (I + bias); tau_mem dv/dt = v_leak - v + r i; a spike past v_threshold (NIR's CubaLIF)."""
+
+    tau_syn: ArrayLike
+    tau_mem: ArrayLike
+    v_threshold: ArrayLike = 1.0
+    r: ArrayLike = 1.0
+    w_in: ArrayLike = 1.0
+    v_leak: ArrayLike = 0.0
+    v_reset: ArrayLike = 0.0
+    bias: ArrayLike = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class IF:
+    """dv/dt = r (I + bias); a spike past v_threshold (NIR's IF)."""
+
+    v_threshold: ArrayLike = 1.0
+    r: ArrayLike = 1.0
+    v_reset: ArrayLike = 0.0
+    bias: ArrayLike = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class LI:
+    """tau dv/dt = v_leak - v + r (I + bias); never spikes, its v is the read-out (NIR's LI)."""
+
+    tau: ArrayLike
+    r: ArrayLike = 1.0
+    v_leak: ArrayLike = 0.0
+    bias: ArrayLike = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class CubaLI:
+    """tau_syn di/dt = -i + w_in (I + bias); tau_mem dv/dt = v_leak - v + r i; never spikes, its v is the read-out (NIR's CubaLI)."""
+
+    tau_syn: ArrayLike
+    tau_mem: ArrayLike
+    r: ArrayLike = 1.0
+    w_in: ArrayLike = 1.0
+    v_leak: ArrayLike = 0.0
+    bias: ArrayLike = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Firmware:
+    """A program by name or path, in register units: integers go to the chip as they stand.
+
+    ``params`` holds the program's parameters (an int, or one a neuron) and tables (a sequence); ``switches`` its switches.
+    """
+
+    program: str
+    params: Mapping[str, ArrayLike] = field(default_factory=dict)
+    switches: Mapping[str, int] = field(default_factory=dict)
+
+
+Neuron = HostInput | LIF | CubaLIF | IF | LI | CubaLI | Firmware
+FLOAT_MODELS: dict[type, str] = {LIF: "lif", CubaLIF: "cuba_lif", IF: "if", LI: "li", CubaLI: "cuba_li"}
+"""The shipped program each float model is compiled to."""
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """What a NIR file does not say. The same weights under another convention are another network.
+
+    ``dt`` seconds a tick; ``reset`` to v_reset (``zero``) or by v_threshold (``subtract``), ``reset_timing`` in the tick of
+    the spike (``now``) or the one after (``next``); ``compare`` strictly or not; ``decay`` 1 - dt/tau (``euler``) or
+    exp(-dt/tau) (``exp``); ``gain`` as NIR's equations say (``nir``), or 1 whatever r and w_in are (``unit``).
+    """
+
+    dt: float = 1e-4
+    reset: Literal["zero", "subtract"] = "zero"
+    reset_timing: Literal["now", "next"] = "now"
+    compare: Literal[">", ">="] = ">"
+    decay: Literal["euler", "exp"] = "euler"
+    gain: Literal["nir", "unit"] = "nir"
+    max_spikes: int = 1
+
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "reset": ("zero", "subtract"),
+        "reset_timing": ("now", "next"),
+        "compare": (">", ">="),
+        "decay": ("euler", "exp"),
+        "gain": ("nir", "unit"),
+    }
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.dt, float | int) and math.isfinite(self.dt) and self.dt > 0):
+            raise NetworkError(f"convention dt is {self.dt!r}; give the length of a tick in seconds, above 0")
+        for name, choices in self.CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise NetworkError(f"convention {name} is {value!r}; choose one of {', '.join(choices)}")
+        if self.max_spikes != 1:
+            raise NetworkError(
+                f"convention max_spikes is {self.max_spikes!r}; a neuron sends at most one packet per channel and tick, "
+                "use 1 and a smaller dt"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """``size`` neurons (an int, or a shape) of one kind.
+
+    ``compete`` maps a send flag to the register it is ranked by: the core's winner unit keeps the largest of each group
+    (``groups``: one group number a neuron, all in one group by default) and then runs ``settle``. Instead of groups,
+    ``neighbours`` may give pairs of neurons that are rivals, shape (k, 2), each pair both ways (``neighbourhood`` makes them for
+    maps); a mapping of flag to pairs gives each flag its own.
+    """
+
+    name: str
+    size: int | tuple[int, ...]
+    neuron: Neuron
+    compete: Mapping[str, str] = field(default_factory=dict)
+    groups: ArrayLike | None = None
+    neighbours: ArrayLike | Mapping[str, ArrayLike] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the population."""
+        return (int(self.size),) if isinstance(self.size, int | np.integer) else tuple(self.size)
+
+    @property
+    def n(self) -> int:
+        """Number of neurons."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """Synapses as lists: ``pre[k]`` to ``post[k]`` with ``weight[k]``; ``delay[k]`` ticks if given. A pair may occur at several delays.
+
+    ``shared[k]``, if given, numbers the kernel entry that synapse k uses: a chip that shares kernels stores it once per core.
+    Synapses of one number have one weight.
+    """
+
+    pre: ArrayLike
+    post: ArrayLike
+    weight: ArrayLike
+    delay: ArrayLike | None = None
+    shared: ArrayLike | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """What the datapath takes of a stored weight w: w / 2^shift, rounded to ``nearest`` (ties up) or ``floor``, saturated to ``bits``.
+
+    The stored, wider weight is the master that a rule changes; small updates add up in it.
+    """
+
+    shift: int
+    bits: int
+    rounding: Literal["nearest", "floor"] = "nearest"
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Synapses from population ``pre`` to population ``post``.
+
+    ``weight`` is an array of shape (n_pre, n_post) or a Sparse; ``delay`` ticks on top of the one every hop takes, one for
+    all or an array like ``weight``. ``routes`` says per channel which ports a packet feeds, and whether its payload counts;
+    by default spikes (or the host's input) feed port ``drive`` with the weight. ``rule`` names a rule program, ``params``
+    its parameters. A ``mirror`` names the projection whose synapses these are, seen from the other end. With a ``view`` the ports get
+    a rounded view of the weights instead of the weights.
+    """
+
+    pre: str
+    post: str
+    weight: ArrayLike | Sparse
+    name: str = ""
+    delay: ArrayLike = 0
+    routes: Routes | None = None
+    rule: str | None = None
+    params: Mapping[str, ArrayLike] = field(default_factory=dict)
+    mirror: str | None = None
+    view: View | None = None
+
+    @property
+    def label(self) -> str:
+        """The projection's name; ``pre->post`` if none was given."""
+        return self.name or f"{self.pre}->{self.post}"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of a presentation: its number, as hooks read it, its length, and whether it is for learning.
+
+    ``until_quiet`` ends it with its first quiet tick instead, one that delivered nothing, sent nothing and left nothing waiting; a run in
+    which ``ticks`` of them do not suffice fails.
+    """
+
+    number: int
+    ticks: int
+    learning: bool = False
+    until_quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Modulator:
+    """The host tells a population a value a neuron (label, target, reward) at a tick: hook ``modulate`` runs there."""
+
+    population: str
+    tick: int
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Populations and projections in the order that fixes ids, what is read out, what is probed, and the conventions.
+
+    ``notes`` go into the image and its reports: what a reader of the figures should know.
+    """
+
+    populations: tuple[Population, ...] = ()
+    projections: tuple[Projection, ...] = ()
+    outputs: tuple[str, ...] = ()
+    probes: tuple[tuple[str, str], ...] = ()
+    conventions: Conventions = Conventions()
+    phases: tuple[Phase, ...] = ()
+    modulators: tuple[Modulator, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("populations", "projections", "outputs", "probes", "phases", "modulators", "notes"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        _validate(self)
+
+    def add(self, *items: Population | Projection) -> Network:
+        """A network with these populations and projections appended."""
+        populations = [item for item in items if isinstance(item, Population)]
+        projections = [item for item in items if isinstance(item, Projection)]
+        return replace(
+            self,
+            populations=(*self.populations, *populations),
+            projections=(*self.projections, *projections),
+        )
+
+    def population(self, name: str) -> Population:
+        """The population of that name."""
+        for population in self.populations:
+            if population.name == name:
+                return population
+        raise unknown("population", name, [population.name for population in self.populations])
+
+    def projection(self, name: str) -> Projection:
+        """The projection of that name."""
+        for projection in self.projections:
+            if projection.label == name:
+                return projection
+        raise unknown("projection", name, [projection.label for projection in self.projections])
+
+    def into(self, name: str) -> tuple[Projection, ...]:
+        """Projections that end at that population."""
+        return tuple(projection for projection in self.projections if projection.post == name)
+
+
+def values(population: Population, parameter: str) -> Floats:
+    """A float model's parameter as one value a neuron, shape (n,). Infinite time constants stay infinite."""
+    place = f"population '{population.name}': {parameter}"
+    raw: Any = getattr(population.neuron, parameter)
+    try:
+        array = np.asarray(raw, np.float64)
+    except (TypeError, ValueError):
+        raise NetworkError(f"{place} is not numeric; give numbers") from None
+    if np.isnan(array).any() or (np.isinf(array).any() and not parameter.startswith(("tau", "r", "w_in"))):
+        raise NetworkError(f"{place} holds {array[~np.isfinite(array)].flat[0]}; give finite numbers")
+    if array.size == 1:
+        return np.full(population.n, array.ravel()[0])
+    if array.size != population.n:
+        raise NetworkError(f"{place} has {array.size} values for {population.n} neurons; give one, or one a neuron")
+    return array.ravel()
+
+
+def default_routes(source: Population) -> dict[str, tuple[Route, ...]]:
+    """What a projection without routes does: its source's packets feed port ``drive`` with the weight."""
+    channel = "input" if isinstance(source.neuron, HostInput) else "spike"
+    return {channel: (("drive", "weight"),)}
+
+
+def _validate(network: Network) -> None:
+    _unique("population", [population.name for population in network.populations])
+    _unique("projection", [projection.label for projection in network.projections])
+    for population in network.populations:
+        if not population.name:
+            raise NetworkError("a population has no name; name it")
+        sizes = population.size if isinstance(population.size, tuple | list) else (population.size,)
+        if not sizes or not all(isinstance(size, int | np.integer) and size >= 1 for size in sizes):
+            raise NetworkError(
+                f"population '{population.name}' has size {population.size}; give a whole number of at least one neuron, or a shape"
+            )
+    for projection in network.projections:
+        source = network.population(projection.pre)
+        target = network.population(projection.post)
+        if isinstance(target.neuron, HostInput):
+            raise NetworkError(
+                f"projection '{projection.label}' ends at host input '{target.name}'; the host takes no synapses"
+            )
+        _validate_routes(projection, source)
+        _validate_view(projection, target)
+    for name in network.outputs:
+        if isinstance(network.population(name).neuron, HostInput):
+            raise NetworkError(f"output '{name}' is a host input; read out a population on the chip")
+    for name, _ in network.probes:
+        network.population(name)
+    for phase in network.phases:
+        if phase.ticks < 1 or not 0 <= phase.number <= 255:
+            raise NetworkError(
+                f"phase {phase.number} lasts {phase.ticks} ticks; phases are numbered 0..255 and last at least 1 tick"
+            )
+    for modulator in network.modulators:
+        network.population(modulator.population)
+        if modulator.tick < 0:
+            raise NetworkError(
+                f"modulator of population '{modulator.population}' is at tick {modulator.tick}; ticks count from 0"
+            )
+
+
+def _validate_routes(projection: Projection, source: Population) -> None:
+    host = isinstance(source.neuron, HostInput)
+    allowed = ("input",) if host else NEURON_CHANNELS
+    for channel, ports in (projection.routes or {}).items():
+        if channel not in allowed:
+            who = "the host sends on" if host else "neurons send on"
+            raise NetworkError(
+                f"projection '{projection.label}': route for channel '{channel}'; {who} {', '.join(allowed)}"
+            )
+        for entry in ports:
+            if not isinstance(entry, tuple | list) or len(entry) != 2 or entry[1] not in ("weight", "weight*payload"):
+                raise NetworkError(
+                    f"projection '{projection.label}': route entry {entry!r} of channel '{channel}' is not understood; "
+                    "write (port, 'weight') or (port, 'weight*payload')"
+                )
+
+
+def _validate_view(projection: Projection, target: Population) -> None:
+    view = projection.view
+    if view is None:
+        return
+    if not (1 <= view.shift <= 31 and 2 <= view.bits <= 32 and view.rounding in ("nearest", "floor")):
+        raise NetworkError(
+            f"projection '{projection.label}': view has shift {view.shift}, bits {view.bits}, rounding '{view.rounding}'; "
+            "use a shift of 1 to 31, 2 to 32 bits, and nearest or floor"
+        )
+    if not isinstance(target.neuron, Firmware):
+        raise NetworkError(
+            f"projection '{projection.label}': a view is of weights in register units, population '{target.name}' is a float model; "
+            "give it a Firmware neuron"
+        )
+
+
+def _unique(what: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise NetworkError(f"two {what}s are called '{name}'; give each its own name")
+        seen.add(name)

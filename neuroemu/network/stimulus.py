@@ -1,0 +1,178 @@
+"""Events into the chip: which host input sends which payload at which row of which presentation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neuroemu.base.arrays import Ints
+from neuroemu.base.errors import StimulusError
+
+PAYLOAD_LIMIT = 1 << 31
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """One host input's packets, by presentation and row: those of row t of presentation b are ``[indptr[b, t]:indptr[b, t+1]]``.
+
+    ``indptr`` has shape (presentations, rows + 1); ``neuron`` ascends within a row.
+    """
+
+    indptr: Ints
+    neuron: NDArray[np.int32]
+    payload: NDArray[np.int32]
+
+    def places(self) -> tuple[Ints, Ints]:
+        """Presentation and row of every packet, shape (packets,) each."""
+        n, rows = self.indptr.shape[0], self.indptr.shape[1] - 1
+        each = np.repeat(np.arange(n * rows), np.diff(self.indptr, axis=1).ravel())
+        presentation, row = np.divmod(each, rows)
+        return presentation, row
+
+
+@dataclass(frozen=True, eq=False)
+class Stimulus:
+    """Input of ``n`` presentations of ``rows`` rows each.
+
+    ``values`` holds what modulators say, one row of shape (n_neurons,) a presentation; ``first`` is the number of the first
+    presentation, which random numbers depend on.
+    """
+
+    rows: int
+    n: int
+    events: Mapping[str, Events]
+    values: Mapping[str, Ints] = field(default_factory=dict)
+    first: int = 0
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the packets, as hexadecimal digits."""
+        sha = hashlib.sha256(f"{self.rows} {self.n} {self.first}".encode())
+        for name, events in sorted(self.events.items()):
+            sha.update(name.encode())
+            for array in (events.indptr, events.neuron, events.payload):
+                sha.update(np.ascontiguousarray(array).tobytes())
+        for name, values in sorted(self.values.items()):
+            sha.update(name.encode() + np.ascontiguousarray(values).tobytes())
+        return sha.hexdigest()
+
+    def slice(self, low: int, high: int) -> Stimulus:
+        """Presentations low to high - 1, with their numbers."""
+        events = {}
+        for name, part in self.events.items():
+            indptr = part.indptr[low:high]
+            start, stop = (int(indptr[0, 0]), int(indptr[-1, -1])) if high > low else (0, 0)
+            events[name] = Events(indptr - start, part.neuron[start:stop], part.payload[start:stop])
+        values = {name: array[low:high] for name, array in self.values.items()}
+        return Stimulus(self.rows, high - low, events, values, self.first + low)
+
+
+def stimulus(
+    inputs: ArrayLike | Mapping[str, ArrayLike],
+    sizes: Mapping[str, int],
+    *,
+    values: Mapping[str, ArrayLike] | None = None,
+    first: int = 0,
+) -> Stimulus:
+    """Events from dense arrays of shape (rows, neurons...) or (rows, presentations, neurons...), one for each host input (the bare
+    array if there is one).
+
+    A non-zero entry is a packet with that payload. ``sizes`` gives the neurons of every host input; an input that is not
+    named stays silent. Raises StimulusError for shapes that do not fit and for values that are not 32-bit integers.
+    """
+    dense = dense_inputs(inputs, sizes)
+    rows, n = next(iter(dense.values())).shape[:2]
+    events = {name: _events(array) for name, array in dense.items()}
+    modulating = {
+        name: _modulation(name, _array("values for population", name, value), n)
+        for name, value in (values or {}).items()
+    }
+    return Stimulus(rows, n, events, modulating, first)
+
+
+def dense_inputs(inputs: ArrayLike | Mapping[str, ArrayLike], sizes: Mapping[str, int]) -> dict[str, Ints]:
+    """Checked inputs as integers of shape (rows, presentations, neurons); one array alone is for the only host input."""
+    if not isinstance(inputs, Mapping):
+        if len(sizes) != 1:
+            raise StimulusError(
+                f"the network has {len(sizes)} host inputs ({', '.join(sizes) or 'none'}); give a dictionary of arrays"
+            )
+        inputs = {next(iter(sizes)): inputs}
+    dense: dict[str, Ints] = {}
+    for name, value in inputs.items():
+        if name not in sizes:
+            raise StimulusError(
+                f"input names '{name}', the network's host inputs are: {', '.join(sizes) or 'none'}; name one of them"
+            )
+        dense[name] = array = _dense(name, _array("input", name, value), sizes[name])
+        first = next(iter(dense.values()))
+        if array.shape[:2] != first.shape[:2]:
+            raise StimulusError(
+                f"input '{name}' has {array.shape[0]} rows and {array.shape[1]} presentations, another has {first.shape[0]} and "
+                f"{first.shape[1]}; give all the same"
+            )
+    if not dense:
+        raise StimulusError(f"no input given; the network's host inputs are: {', '.join(sizes) or 'none'}")
+    return dense
+
+
+def _array(what: str, name: str, value: ArrayLike) -> NDArray[np.generic]:
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise StimulusError(f"{what} '{name}': lists of unequal length; give an array") from None
+
+
+def _dense(name: str, array: NDArray[np.generic], size: int) -> Ints:
+    """The array as integers of shape (rows, presentations, neurons)."""
+    if array.dtype.kind not in "biuf":
+        raise StimulusError(f"input '{name}' has dtype {array.dtype}; give integers")
+    shape = array.shape
+    if array.ndim >= 2 and np.prod(array.shape[1:]) == size:
+        array = array.reshape(array.shape[0], 1, size)
+    elif array.ndim >= 3 and np.prod(array.shape[2:]) == size:
+        array = array.reshape(array.shape[0], array.shape[1], size)
+    else:
+        raise StimulusError(
+            f"input '{name}' has shape {array.shape}, its population has {size} neurons; "
+            "give (rows, neurons) or (rows, presentations, neurons)"
+        )
+    if array.shape[0] < 1 or array.shape[1] < 1:
+        raise StimulusError(f"input '{name}' has shape {shape}; give at least one row and one presentation")
+    if array.dtype.kind == "f":
+        wrong = array != np.rint(array)  # NaN is unequal to itself
+        if np.any(wrong):
+            row, sample, neuron = (int(index[0]) for index in np.nonzero(wrong))
+            raise StimulusError(
+                f"input '{name}' holds {array[row, sample, neuron]:g} at row {row}, presentation {sample}, neuron {neuron}; "
+                "packets carry integers: encode it as spikes, or scale and round it"
+            )
+    if array.size and (float(array.max()) >= PAYLOAD_LIMIT or float(array.min()) < -PAYLOAD_LIMIT):
+        raise StimulusError(
+            f"input '{name}' holds {array.max() if array.max() >= PAYLOAD_LIMIT else array.min()}; a payload has 32 bits"
+        )
+    return array.astype(np.int64)
+
+
+def _events(dense: Ints) -> Events:
+    rows, n, _ = dense.shape
+    by_presentation = dense.transpose(1, 0, 2)
+    sample, row, neuron = np.nonzero(by_presentation)
+    starts = np.searchsorted(sample * rows + row, np.arange(n * rows + 1))
+    indptr = np.empty((n, rows + 1), np.int64)
+    indptr[:, :-1] = starts[:-1].reshape(n, rows)
+    indptr[:, -1] = starts[rows::rows]
+    return Events(indptr, neuron.astype(np.int32), by_presentation[sample, row, neuron].astype(np.int32))
+
+
+def _modulation(name: str, array: NDArray[np.generic], n: int) -> Ints:
+    if array.ndim != 2 or array.shape[0] != n or array.dtype.kind not in "biu":
+        raise StimulusError(
+            f"values for population '{name}' have shape {array.shape} and dtype {array.dtype}; give integers of shape ({n}, neurons)"
+        )
+    return array.astype(np.int64)
