@@ -56,12 +56,14 @@ def demo(chip: str, weight_bits: int | None, data: str | None, as_json: bool) ->
 @click.argument("network")
 @chip_option
 @click.option("-o", "--output", required=True, help="The image to write.")
+@force
 @conventions
 @compiling
 @as_json
-def compile_(network: str, chip: str, output: str, as_json: bool, **options: Any) -> None:
+def compile_(network: str, chip: str, output: str, force: bool, as_json: bool, **options: Any) -> None:
     """Compile a NIR network into an image for a chip."""
     screen = Screen(as_json)
+    steps.outputs(force, output)
     image = steps.build(screen, network, chip, options)
     image.save(output)
     screen.result(image_facts(image) | {"image": output}, *image_text(image), f"wrote {output} ({image.digest[:12]})")
@@ -78,7 +80,8 @@ def run_(
 ) -> None:
     """Run an image on input events; ticks follow from the input's rows."""
     screen = Screen(as_json)
-    given = steps.given(input_path, labels_path, output, force)
+    steps.outputs(force, run=output, record=how["record"])
+    given = steps.given(input_path, labels_path)
     run, accuracy = steps.run_given(screen, ne.load_image(image), given, how)
     steps.save(run, output, accuracy, force)
     screen.result(run_facts(run, accuracy) | {"run": output}, *run_text(run, accuracy), f"wrote {output}")
@@ -118,7 +121,8 @@ def deploy(
     """Compile, run and report in one."""
     screen = Screen(as_json)
     how = steps.pick_running(options)
-    given = steps.given(input_path, labels_path, output, force)
+    steps.outputs(force, run=output, record=how["record"])
+    given = steps.given(input_path, labels_path)
     image = steps.build(screen, network, chip, options)
     run, accuracy = steps.run_given(screen, image, given, how)
     if output:

@@ -7,8 +7,6 @@ from typing import Any
 
 import click
 
-from neuroemu.engines.run import ENGINES
-
 Command = Callable[..., Any]
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 chip_option = click.option("--chip", required=True, help="A shipped chip's name, or the path of a datasheet.")
@@ -16,7 +14,19 @@ assume_option = click.option(
     "--assume", default=(), multiple=True, metavar="FEATURE",
     help="Take a feature that no source states for the chip as there; the report says so.",
 )  # fmt: skip
-force = click.option("--force", is_flag=True, help="Replace an earlier run of that name.")
+force = click.option("--force", is_flag=True, help="Replace what the outputs hold already.")
+
+
+def engine_option(text: str) -> Callable[[Command], Command]:
+    """The choice of an engine; only commands that run something import what knows the engines."""
+    from neuroemu.engines.run import ENGINES
+
+    return click.option("--engine", type=click.Choice(ENGINES), default="cpu", show_default=True, help=text)
+
+
+def assumed(given: tuple[str, ...]) -> list[str]:
+    """Features by ``--assume``, which may be given several times and several names parted by commas."""
+    return [name for text in given for name in text.split(",")]
 
 
 def conventions(command: Command) -> Command:
@@ -72,9 +82,7 @@ def running(command: Command) -> Command:
                 help=".npy or .npz of (ticks, neurons) or (ticks, samples, neurons...).",
             ),
             click.option("--labels", "labels_path", help=".npy of one label a sample."),
-            click.option(
-                "--engine", type=click.Choice(ENGINES), default="cpu", show_default=True, help="All give the same bits."
-            ),
+            engine_option("All give the same bits."),
             click.option("--seed", type=int, default=0, show_default=True, help="Seed of random numbers in programs."),
             click.option(
                 "--timing",

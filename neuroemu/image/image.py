@@ -151,7 +151,10 @@ class Image:
         return sha.hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the image to one file (a zip of JSON and NumPy arrays), whole or not at all. Raises FileError."""
+        """Write the image to one file (a zip of JSON and NumPy arrays), whole or not at all.
+
+        An earlier file is replaced. Raises FileError.
+        """
         header, arrays = _pack(self)
         header["digest"] = self.digest
         buffer = io.BytesIO()

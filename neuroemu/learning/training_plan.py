@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from neuroemu.base.errors import FileError, NetworkError, NeuroemuError
+from neuroemu.base.errors import NetworkError, NeuroemuError
+from neuroemu.base.files import writable_file
 from neuroemu.base.shelf import read_text, unknown
 from neuroemu.chip.chip import load_chip
 from neuroemu.compiler.compile import compile as compile_image
@@ -181,9 +182,9 @@ def follow(
 
     ``place`` is named in errors. Raises what reading, wiring, compiling and training raise.
     """
-    for path in (plan.write.image, plan.write.network, plan.write.history, plan.write.watch):
-        if path and not Path(path).absolute().parent.is_dir():
-            raise FileError(f"{path}: its folder does not exist; make it, or choose another path")
+    for path in (plan.write.image, plan.write.network, plan.write.history, plan.write.watch, plan.training.checkpoint):
+        if path:
+            writable_file(Path(path), replace=True)
     samples, test = load_dataset(plan.data.name)
     if plan.data.train is not None:
         samples = samples.take(np.arange(min(plan.data.train, len(samples))))

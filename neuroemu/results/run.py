@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import FileError, RunError
-from neuroemu.base.files import load_arrays, write_folder
+from neuroemu.base.files import load_arrays, writable_folder, write_folder
 from neuroemu.base.shelf import unknown
 from neuroemu.chip.aer import CHANNELS
 from neuroemu.image.memory import Memory
@@ -297,11 +297,11 @@ class Run:
     ) -> None:
         """Write ``run.json``, ``spikes.npz`` and the datasheet ``chip.toml`` into a new folder, whole or not at all.
 
-        ``extra`` joins run.json (the accuracy, say). ``replace`` overwrites an earlier run; raises FileError for any other folder.
+        ``extra`` joins run.json (the accuracy, say). An earlier run is replaced only with ``replace=True``, for a folder is more
+        than the one file that other writers replace unasked. Raises FileError, also for a folder that holds no run.
         """
         path = Path(folder)
-        if replace and path.exists() and not (path / "run.json").is_file():
-            raise FileError(f"{path}: holds no run, so it is not replaced; choose another folder")
+        writable_run(path, replace=replace)
         write_folder(path, lambda inside: self._fill(inside, extra or {}), replace=replace)
 
     def _fill(self, folder: Path, extra: Mapping[str, Any]) -> None:
@@ -328,6 +328,13 @@ class Run:
         (folder / "run.json").write_text(json.dumps(header, indent=1) + "\n")
         with (folder / "spikes.npz").open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def writable_run(folder: Path, *, replace: bool) -> None:
+    """Refuse a folder that exists, unless it holds a run that is to be replaced. Raises FileError."""
+    writable_folder(folder, replace=replace)
+    if folder.exists() and not (folder / "run.json").is_file():
+        raise FileError(f"{folder}: holds no run, so it is not replaced; choose another folder")
 
 
 _PLAIN = ("image_digest", "stimulus_digest", "engine", "chip_path", "seed", "rows", "ticks", "lag", "n", "n_cores", "n_tiles",
