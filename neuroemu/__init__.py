@@ -66,11 +66,12 @@ from neuroemu.network.stimulus import Stimulus, stimulus
 from neuroemu.network.wiring import wire
 from neuroemu.nir.read import read_nir, write_nir
 from neuroemu.results.aedat import to_aedat2
+from neuroemu.results.counts import Counts
 from neuroemu.results.difference import Comparison, Difference
 from neuroemu.results.difference import compare as compare_recordings
 from neuroemu.results.recording import Recording, open_recording
 from neuroemu.results.report import Report, report
-from neuroemu.results.run import Counts, Run, Spikes, load_run, stored_accuracy
+from neuroemu.results.run import Run, Spikes, load_run, stored_accuracy
 
 __version__ = "0.1.0"
 

@@ -132,6 +132,9 @@ class Chip:
         added = tuple(name for name in dict.fromkeys(names) if not self.has(name))
         return replace(self, assumed=(*self.assumed, *added)) if added else self
 
+    def __repr__(self) -> str:
+        return f"Chip({self.name!r}, {self.n_cores} cores, {self.path!r})"
+
     @property
     def word_bits(self) -> int:
         """Bits of a memory word."""

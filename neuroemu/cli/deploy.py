@@ -76,12 +76,19 @@ def compile_(network: str, chip: str, output: str, force: bool, as_json: bool, *
 @force
 @as_json
 def run_(
-    image: str, input_path: str, labels_path: str | None, output: str, force: bool, as_json: bool, **how: Any
+    image: str,
+    input_path: str | None,
+    ticks: int | None,
+    labels_path: str | None,
+    output: str,
+    force: bool,
+    as_json: bool,
+    **how: Any,
 ) -> None:
-    """Run an image on input events; ticks follow from the input's rows."""
+    """Run an image on input events, whose rows are its ticks, or for --ticks without input."""
     screen = Screen(as_json)
     steps.outputs(force, run=output, record=how["record"])
-    given = steps.given(input_path, labels_path)
+    given = steps.given(input_path, ticks, labels_path)
     run, accuracy = steps.run_given(screen, ne.load_image(image), given, how)
     steps.save(run, output, accuracy, force)
     screen.result(run_facts(run, accuracy) | {"run": output}, *run_text(run, accuracy), f"wrote {output}")
@@ -110,7 +117,8 @@ def report_(run: str, prices: str | None, as_json: bool) -> None:
 def deploy(
     network: str,
     chip: str,
-    input_path: str,
+    input_path: str | None,
+    ticks: int | None,
     labels_path: str | None,
     output: str | None,
     explain: bool,
@@ -122,7 +130,7 @@ def deploy(
     screen = Screen(as_json)
     how = steps.pick_running(options)
     steps.outputs(force, run=output, record=how["record"])
-    given = steps.given(input_path, labels_path)
+    given = steps.given(input_path, ticks, labels_path)
     image = steps.build(screen, network, chip, options)
     run, accuracy = steps.run_given(screen, image, given, how)
     if output:

@@ -71,16 +71,26 @@ def compiling(command: Command) -> Command:
     return command
 
 
+def input_options(command: Command) -> Command:
+    """What the host sends: a file, or nothing for so many ticks."""
+    shape = ".npy or .npz of (ticks, neurons) or (ticks, samples, neurons...)."
+    command = click.option("--ticks", type=click.IntRange(min=1), help="Run so many ticks without input.")(command)
+    return click.option("--input", "input_path", help=shape)(command)
+
+
+def one_of_input_and_ticks(input_path: str | None, ticks: int | None) -> None:
+    """Refuse a command that is told neither what the host sends nor for how long it sends nothing, or both."""
+    if input_path is None and ticks is None:
+        raise click.UsageError("Missing option '--input'; a network that runs without input takes '--ticks' instead.")
+    if input_path is not None and ticks is not None:
+        raise click.UsageError("The rows of '--input' are its ticks; leave out '--ticks', or '--input'.")
+
+
 def running(command: Command) -> Command:
     """Options of run."""
     for option in reversed(
         (
-            click.option(
-                "--input",
-                "input_path",
-                required=True,
-                help=".npy or .npz of (ticks, neurons) or (ticks, samples, neurons...).",
-            ),
+            input_options,
             click.option("--labels", "labels_path", help=".npy of one label a sample."),
             engine_option("All give the same bits."),
             click.option("--seed", type=int, default=0, show_default=True, help="Seed of random numbers in programs."),

@@ -26,7 +26,12 @@ PATIENCE_S = 2.0
 
 
 ARGUMENT = re.compile(r"\b(reset|reset_timing|compare|decay|gain|bias|engine|timing|assume)='([^']+)'")
-FLAGS = {"replace=True": "--force", "with split=True": "without --no-split", "align=False": "--no-align"}
+FLAGS = {
+    "ticks=N": "--ticks N",
+    "replace=True": "--force",
+    "with split=True": "without --no-split",
+    "align=False": "--no-align",
+}
 """What messages say of Python's arguments, and how a command says it."""
 
 

@@ -14,7 +14,7 @@ import neuroemu as ne
 from neuroemu.base.errors import FileError, RunError
 from neuroemu.base.files import writable_file
 from neuroemu.base.formats import read_arrays, read_labels
-from neuroemu.cli.options import assumed
+from neuroemu.cli.options import assumed, one_of_input_and_ticks
 from neuroemu.cli.screen import Screen
 from neuroemu.engines.run import as_stimulus
 from neuroemu.image.image import Image
@@ -27,7 +27,9 @@ from neuroemu.results.run import Run, writable_run
 class Given:
     """Input and labels, as read."""
 
-    inputs: NDArray[Any] | dict[str, NDArray[Any]]
+    inputs: NDArray[Any] | dict[str, NDArray[Any]] | None
+    ticks: int | None
+    """Without input."""
     labels: NDArray[np.int64] | None
 
 
@@ -52,7 +54,7 @@ def explanation(network: str, image: Image, given: Given, run: Run, options: dic
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ne.ConventionWarning)
         read = ne.read_nir(network, **options)
-    return ne.explain(read, image, given.inputs, given.labels, run=run, engine=run.engine)
+    return ne.explain(read, image, given.inputs, given.labels, ticks=given.ticks, run=run, engine=run.engine)
 
 
 def pick_running(options: dict[str, Any]) -> dict[str, Any]:
@@ -83,14 +85,16 @@ def outputs(force: bool, *files: str | None, run: str | None = None, record: str
         writable_recording(Path(record), replace=force)
 
 
-def given(input_path: str, labels_path: str | None) -> Given:
+def given(input_path: str | None, ticks: int | None, labels_path: str | None) -> Given:
     """What the user gave, read. Raises FileError."""
-    return Given(read_arrays(input_path), read_labels(labels_path) if labels_path else None)
+    one_of_input_and_ticks(input_path, ticks)
+    inputs = None if input_path is None else read_arrays(input_path)
+    return Given(inputs, ticks, read_labels(labels_path) if labels_path else None)
 
 
 def run_given(screen: Screen, image: Image, given: Given, how: dict[str, Any]) -> tuple[Run, float | None]:
     """Run on what was given; labels are counted before the run."""
-    events = as_stimulus(image, given.inputs)
+    events = as_stimulus(image, given.inputs, given.ticks)
     if given.labels is None:
         return execute(screen, image, events, **how), None
     if given.labels.size != events.n:

@@ -99,6 +99,11 @@ class Image:
     def _parsed(self) -> dict[tuple[str, tuple[tuple[str, int], ...], bool], Program]:
         return {}
 
+    def __repr__(self) -> str:
+        neurons = sum(population.n for population in self.populations if not population.is_host)
+        synapses = sum(part.post.size for projection in self.projections for part in projection.parts)
+        return f"Image({neurons} neurons and {synapses} synapses on {self.n_cores} of {self.chip.n_cores} cores of {self.chip.name!r})"
+
     @cached_property
     def n_cores(self) -> int:
         """Cores that hold neurons."""

@@ -22,7 +22,8 @@ from neuroemu.inspect.follow import Flight, Journey, Sent, SynapseLog, SynapseRo
 from neuroemu.inspect.inside import Cell, Inside
 from neuroemu.language.isa import MAX_TICKS
 from neuroemu.network.stimulus import PAYLOAD_LIMIT, Stimulus
-from neuroemu.results.run import Counts, Spikes
+from neuroemu.results.counts import Counts
+from neuroemu.results.run import Spikes
 
 OPEN = 1 << 16
 """Ticks of a presentation that was begun without a stimulus, in a network without phases."""

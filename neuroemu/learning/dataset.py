@@ -58,6 +58,9 @@ class Dataset:
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "top", self.top or max(1, int(inputs.max())))
 
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, {len(self)} samples of shape {self.shape}, {self.n_classes} classes)"
+
     def __len__(self) -> int:
         return self.labels.size
 

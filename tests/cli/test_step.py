@@ -118,7 +118,8 @@ def test_a_script_is_the_run(steps: Steps) -> None:
     assert answers[-1]["counts"] == [list(row) for row in run.counts.rows()]
 
 
-def test_a_followed_synapse_is_a_table(steps: Steps) -> None:
+def test_a_followed_synapse_is_a_table(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     text = steps.text("synapse p 0 1; step 5; unfollow; step")
     assert text.splitlines()[:2] == ["following p: in[0] -> out[1], delay 0", "p: in[0] -> out[1], delay 0"]
     rows = [re.split(r"\s{2,}", row.strip()) for row in text.splitlines()]

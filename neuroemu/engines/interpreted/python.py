@@ -19,7 +19,7 @@ from neuroemu.engines.job import Course, Job, Outcome, by_slice
 from neuroemu.image.image import Image
 from neuroemu.image.memory import Memory
 from neuroemu.language.isa import RULE_HOOKS
-from neuroemu.results.run import Counts
+from neuroemu.results.counts import Counts
 from neuroemu.results.tally import Raw, tally
 
 
