@@ -6,12 +6,12 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
 import neuroemu as ne
-from neuroemu.base.errors import NeuroemuError
+from neuroemu.base.errors import NeuroemuError, RunError
 from neuroemu.base.formats import read_arrays
 from neuroemu.cli.options import as_json, input_options, one_of_input_and_ticks
 from neuroemu.cli.screen import Screen
@@ -70,8 +70,10 @@ def events(image: Image, input_path: str | None, ticks: int | None, values_path:
 
 def converse(screen: Screen, stepper: Stepper) -> bool:
     """Do what is typed or piped in, to the end of it. Whether every command was understood, on a terminal always True."""
+    if sys.stdin is None:
+        raise RunError("standard input is closed; give commands with --do, or pipe them in")
     asking, good = sys.stdin.isatty(), True
-    for line in typed(stepper) if asking else sys.stdin:
+    for line in typed(stepper) if asking else piped():
         if not line.strip():
             continue
         try:
@@ -85,8 +87,18 @@ def converse(screen: Screen, stepper: Stepper) -> bool:
     return good
 
 
+def piped() -> Iterator[str]:
+    """Lines of standard input. Raises RunError for what is no text."""
+    try:
+        yield from sys.stdin
+    except UnicodeDecodeError as error:
+        raise RunError(f"standard input is no {error.encoding} text; pipe in commands, a line each") from None
+
+
 def typed(stepper: Stepper) -> Iterator[str]:
-    """Lines from the terminal, until its end of file."""
+    """Lines from the terminal, with editing and history where Python has them, until its end of file."""
+    with suppress(ImportError):  # Windows edits lines by itself
+        import readline  # noqa: F401
     print("help lists the commands, quit leaves")
     while True:
         try:
