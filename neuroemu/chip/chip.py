@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from neuroemu.base.errors import DatasheetError, UnsupportedError
+from neuroemu.base.schema import in_words
 from neuroemu.base.shelf import find_chip, read_text, unknown
 from neuroemu.chip.aer import PAYLOAD_BITS
 from neuroemu.chip.datasheet import (
@@ -214,7 +215,7 @@ def parse_chip(text: str, path: str) -> Chip:
     try:
         sheet = msgspec.convert(raw, Datasheet)
     except msgspec.ValidationError as error:
-        raise DatasheetError(f"{path}: {_explain(error, raw)}; docs/datasheet.md lists the keys") from None
+        raise DatasheetError(f"{path}: {in_words(_explain(error, raw))}; docs/datasheet.md lists the keys") from None
     _Checks(sheet, path).all()
     return Chip(sheet, text, path)
 

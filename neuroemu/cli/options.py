@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 Command = Callable[..., Any]
+POSITIVE = click.IntRange(min=1)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 chip_option = click.option("--chip", required=True, help="A shipped chip's name, or the path of a datasheet.")
 assume_option = click.option(
@@ -74,7 +75,7 @@ def compiling(command: Command) -> Command:
 def input_options(command: Command) -> Command:
     """What the host sends: a file, or nothing for so many ticks."""
     shape = ".npy or .npz of (ticks, neurons) or (ticks, samples, neurons...)."
-    command = click.option("--ticks", type=click.IntRange(min=1), help="Run so many ticks without input.")(command)
+    command = click.option("--ticks", type=POSITIVE, help="Run so many ticks without input.")(command)
     return click.option("--input", "input_path", help=shape)(command)
 
 
@@ -99,7 +100,7 @@ def running(command: Command) -> Command:
                 type=click.Choice(["twin"]),
                 help="Time every tick on the network-on-chip, as engine event does unasked.",
             ),
-            click.option("--workers", type=int, help="Threads of engine cpu [one a processor]."),
+            click.option("--workers", type=POSITIVE, help="Threads of engine cpu [one a processor]."),
             click.option("--record", help="Also write every packet to this file (.aer), for diff and replay."),
         )
     ):

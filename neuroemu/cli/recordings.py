@@ -12,7 +12,7 @@ import click
 import neuroemu as ne
 from neuroemu.base.errors import FileError
 from neuroemu.cli import steps
-from neuroemu.cli.options import as_json, engine_option, force
+from neuroemu.cli.options import POSITIVE, as_json, engine_option, force
 from neuroemu.cli.screen import Screen
 from neuroemu.cli.show import run_facts, run_text
 
@@ -62,7 +62,7 @@ def _recordings(a: str, b: str, screen: Screen) -> NoReturn:
 @click.argument("recording")
 @click.argument("image")
 @engine_option("Whichever it was recorded on.")
-@click.option("--workers", type=int, help="Threads of engine cpu [one a processor].")
+@click.option("--workers", type=POSITIVE, help="Threads of engine cpu [one a processor].")
 @click.option("--any-image", is_flag=True, help="Take another image than the recorded one, with the same inputs.")
 @click.option("-o", "--output", help="Also write the run to this folder.")
 @force
@@ -94,7 +94,7 @@ def replay(recording: str, image: str, engine: str, workers: int | None, any_ima
 @click.command()
 @click.argument("recording")
 @click.argument("output")
-@click.option("--tick-us", type=int, default=1000, show_default=True, help="Microseconds a tick lasts.")
+@click.option("--tick-us", type=POSITIVE, default=1000, show_default=True, help="Microseconds a tick lasts.")
 @click.option("--population", help="Only this population, its neurons numbered from 0 [all, by network-wide id].")
 @click.option("--drop-payloads", is_flag=True, help="Write addresses alone where packets carry payloads.")
 @force

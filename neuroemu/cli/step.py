@@ -25,7 +25,9 @@ from neuroemu.network.stimulus import Stimulus, stimulus, with_values
 @click.argument("image")
 @input_options
 @click.option("--values", "values_path", help=".npy or .npz of (samples, neurons): what modulators say.")
-@click.option("--presentation", type=int, default=0, show_default=True, help="Which sample to begin with.")
+@click.option(
+    "--presentation", type=click.IntRange(min=0), default=0, show_default=True, help="Which sample to begin with."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of random numbers in programs.")
 @click.option("--plastic", is_flag=True, help="Run the learning rules.")
 @click.option("--do", "script", help="Commands to do, with ; between them, instead of asking.")

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from neuroemu.base.errors import NetworkError
 from neuroemu.cli import steps
-from neuroemu.cli.options import as_json, assume_option, assumed, engine_option, force
+from neuroemu.cli.options import POSITIVE, as_json, assume_option, assumed, engine_option, force
 from neuroemu.cli.screen import Screen
 from neuroemu.cli.show import table
 from neuroemu.learning.learned import learned
@@ -33,12 +33,12 @@ from neuroemu.results.report_units import FJ, amount
 )
 @assume_option
 @click.option("--encoder", type=click.Choice(ENCODERS), help="How values become packets [what suits the rule].")
-@click.option("--ticks", type=int, help="Ticks of input [what the rule's phases leave].")
-@click.option("--train", type=int, help="Use only so many training samples.")
-@click.option("--epochs", type=int, default=1, show_default=True)
-@click.option("--commit-every", type=int, default=1, show_default=True, help="Presentations until weights change.")
+@click.option("--ticks", type=POSITIVE, help="Ticks of input [what the rule's phases leave].")
+@click.option("--train", type=POSITIVE, help="Use only so many training samples.")
+@click.option("--epochs", type=POSITIVE, default=1, show_default=True)
+@click.option("--commit-every", type=POSITIVE, default=1, show_default=True, help="Presentations until weights change.")
 @click.option("--freeze", multiple=True, help="A projection or population that does not learn; may be repeated.")
-@click.option("--patience", type=int, help="Stop after so many epochs without a better test accuracy.")
+@click.option("--patience", type=POSITIVE, help="Stop after so many epochs without a better test accuracy.")
 @engine_option("All give the same bits.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--checkpoint", help="A file to go on from, and to write while training.")

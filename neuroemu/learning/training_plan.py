@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from neuroemu.base.errors import NetworkError, NeuroemuError
 from neuroemu.base.files import writable_file
+from neuroemu.base.schema import in_words
 from neuroemu.base.shelf import read_text, unknown
 from neuroemu.chip.chip import load_chip
 from neuroemu.compiler.compile import compile as compile_image
@@ -115,7 +116,7 @@ def plan_of(raw: Mapping[str, Any], place: str) -> Plan:
     try:
         plan = msgspec.convert(raw, Plan)
     except msgspec.ValidationError as error:
-        raise NetworkError(f"{place}: {error}; docs/training.md lists the keys") from None
+        raise NetworkError(f"{place}: {in_words(str(error))}; docs/training.md lists the keys") from None
     if bool(plan.network) == bool(plan.layers):
         raise NetworkError(f"{place}: states {'both' if plan.network else 'neither'} of network and layers; state one")
     schedule_of(plan.schedule, place)
@@ -142,7 +143,7 @@ def schedule_of(raw: Mapping[str, Any], place: str) -> dict[str, dict[int, int |
         return msgspec.convert(flat, dict[str, dict[int, int | list[int]]], str_keys=True)
     except msgspec.ValidationError as error:
         raise NetworkError(
-            f'{place}: schedule: {error}; write for example "w1.rate" = {{ 0 = 16, 4 = 17 }}, values by epoch'
+            f'{place}: schedule: {in_words(str(error))}; write for example "w1.rate" = {{ 0 = 16, 4 = 17 }}, values by epoch'
         ) from None
 
 

@@ -182,7 +182,10 @@ class Run:
         Ties go to the lowest neuron. Raises RunError if the network has no single output.
         """
         if len(self.outputs) != 1:
-            raise RunError(f"the network has {len(self.outputs)} outputs; a prediction needs exactly one")
+            raise RunError(
+                f"the network has {len(self.outputs)} outputs, a prediction needs one; read "
+                "spike_counts of the populations instead"
+            )
         name = self.outputs[0]
         score = self.readout[name] if name in self.readout else self.spike_counts(name)
         return np.asarray(score.argmax(axis=1), np.int64)

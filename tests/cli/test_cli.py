@@ -85,7 +85,7 @@ ERRORS = [
     (
         ("compile", NETWORK, "--chip", "loihi1", "-o", "a.image", "--weight-bits", "10"),
         1,
-        "cores/loihi1.toml: weights of 10 bits were asked for, loihi1 has 2 to 9 (davies2018); choose weight_bits in that range",
+        "cores/loihi1.toml: weights of 10 bits were asked for, loihi1 has 2 to 9 (davies2018); choose --weight-bits in that range",
     ),
     (("run", "x.npz", *INPUT, "-o", "a"), 2, "x.npz: is not an image; make one with `neuroemu compile`"),
     (
@@ -123,6 +123,11 @@ def test_error_is_one_sentence(shell: Shell, command: tuple[str, ...], code: int
 USAGE = [
     (("nope",), "No such command 'nope'."),
     (("compile",), "Missing argument 'NETWORK'."),
+    (
+        ("run", "a.image", *INPUT, "-o", "a", "--workers", "0"),
+        "Invalid value for '--workers': 0 is not in the range x>=1.",
+    ),
+    (("train", "n.nir", "--epochs", "0"), "Invalid value for '--epochs': 0 is not in the range x>=1."),
     (("run", "a.image", *INPUT, "-o", "a", "--seed", "x"), "Invalid value for '--seed': 'x' is not a valid integer."),
     (
         ("firmware", "check", "lif", "--chip", "loihi1", "--set", "subtract=2"),

@@ -151,9 +151,13 @@ def test_raster_is_the_spikes_by_row(graded: ne.Run) -> None:
 def test_prediction_needs_one_output() -> None:
     run = run_of("delayed")
     assert run.outputs == ("b", "a")
-    with fails(RunError, "the network has 2 outputs; a prediction needs exactly one"):
+    with fails(
+        RunError, "the network has 2 outputs, a prediction needs one; read spike_counts of the populations instead"
+    ):
         run.accuracy(np.zeros(run.n))
-    with fails(RunError, "the network has 0 outputs; a prediction needs exactly one"):
+    with fails(
+        RunError, "the network has 0 outputs, a prediction needs one; read spike_counts of the populations instead"
+    ):
         _ = replace(run, outputs=()).prediction
 
 
