@@ -1,6 +1,6 @@
 # Bare `make` lists the targets. Everything runs in .venv, which the first target that needs it creates.
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint bench gates data clean
+.PHONY: help demo test full slow quick lint bench gates data clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -24,8 +24,14 @@ help: ## list the targets
 demo: .venv/installed ## deploy a trained network onto an emulated Loihi: accuracy, events, energy, time
 	$(BIN)/neuroemu demo
 
-test: .venv/installed-dev ## the whole suite, on all processors
-	$(BIN)/python -m pytest -n auto --dist worksteal tests
+test: .venv/installed-dev ## the suite, on all processors; what is too long for it is in make full
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not full" tests
+
+full: .venv/installed-dev ## the tests too long for make test
+	$(BIN)/python -m pytest -n auto --dist worksteal -m full tests
+
+slow: .venv/installed-dev ## the suite one test after another, and which twenty took longest
+	$(BIN)/python -m pytest -m "not full" --durations=20 tests
 
 quick: .venv/installed-dev ## ten end-to-end asserts in seconds
 	$(BIN)/python -m pytest tests/test_tiny.py

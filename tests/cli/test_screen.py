@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+from children import child
 from rich.console import Console
 from shell import NETWORK, Shell
 
@@ -148,8 +149,9 @@ def test_two_outputs_of_one_name(shell: Shell) -> None:
 def test_an_image_goes_into_a_pipe(shell: Shell) -> None:
     """As `compile -o /dev/null`, which replaced the device: here with a pipe of our own."""
     os.mkfifo("pipe")
-    with Path("copy").open("wb") as copy, subprocess.Popen(["cat", "pipe"], stdout=copy):
+    with Path("copy").open("wb") as copy, child(["cat", "pipe"], stdout=copy) as reader:
         assert shell("compile", NETWORK, "--chip", "loihi1", "-o", "pipe") == 0
+        assert reader.wait() == 0
     assert Path("pipe").is_fifo()
     assert ne.load_image("copy").chip.name == "loihi1"
 

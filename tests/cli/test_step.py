@@ -8,7 +8,6 @@ import os
 import pty
 import re
 import signal
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import CASES
+from children import child
 from insides import drawn, line, online
 
 import neuroemu as ne
@@ -260,14 +260,14 @@ def test_lines_can_be_edited_at_a_terminal() -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-c", "from neuroemu.cli.main import main; main()", "step", *ONLINE, "--json"]
     shown = b""
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, env={**os.environ, "TERM": "dumb"}) as child:
+    with child(command, stdin=theirs, stdout=theirs, env={**os.environ, "TERM": "dumb"}) as process:
         os.close(theirs)
         os.write(ours, b"here\x01w\nquit\n")
         with suppress(OSError):  # the other end is closed
             while part := os.read(ours, 4096):
                 shown += part
+        assert process.wait() == 0
     os.close(ours)
-    assert child.returncode == 0
     assert b'"command": "where"' in shown
 
 

@@ -249,7 +249,7 @@ def test_compare_finds_the_packet_wherever_blocks_end(at: int, tmp_path: Path) -
 # ---- the command line
 def command(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(Path(ne.__file__).parent.parent)}
-    program = [sys.executable, "-c", "from neuroemu.cli import main; main()", *map(str, arguments)]
+    program = [sys.executable, "-c", "from neuroemu.cli.main import main; main()", *map(str, arguments)]
     return subprocess.run(program, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
 
 

@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 import pytest
 from cases import CASES, Rng
+from children import child
 from fails import fails
 from recordings import HEADER, changed_threshold, drawn, record, rows, whole, written
 
@@ -267,18 +268,11 @@ with write_recording(sys.argv[1], HEADER) as writer:
 def test_a_killed_writer_leaves_nothing_under_the_name(tmp_path: Path) -> None:
     path = tmp_path / "x.aer"
     environment = os.environ | {"PYTHONPATH": str(Path(ne.__file__).parent.parent)}
-    child = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(path)],
-        stdout=subprocess.PIPE,
-        env=environment,
-        cwd=Path(__file__).parents[2],
-        text=True,
-    )
-    with child:
-        assert child.stdout is not None
-        assert [child.stdout.readline() for _ in range(3)] == ["0\n", "50000\n", "100000\n"]
-        child.send_signal(signal.SIGKILL)
-    assert child.returncode == -signal.SIGKILL
+    command = [sys.executable, "-c", KILLED, str(path)]
+    with child(command, stdout=subprocess.PIPE, env=environment, cwd=Path(__file__).parents[2], text=True) as process:
+        assert [process.stdout.readline() for _ in range(3)] == ["0\n", "50000\n", "100000\n"]
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
     assert not path.exists()
     beside = next(tmp_path.iterdir())  # what was written is not lost to those who look
     source = ne.open_recording(beside, strict=False)
