@@ -28,7 +28,7 @@ test: .venv/installed-dev ## the suite, on all processors; what is too long for 
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not full" tests
 
 full: .venv/installed-dev ## the tests too long for make test
-	$(BIN)/python -m pytest -n auto --dist worksteal -m full tests
+	$(BIN)/python -m pytest -n auto --dist worksteal -m full tests || [ $$? -eq 5 ] # 5: no test is marked so
 
 slow: .venv/installed-dev ## the suite one test after another, and which twenty took longest
 	$(BIN)/python -m pytest -m "not full" --durations=20 tests
