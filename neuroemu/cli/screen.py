@@ -30,6 +30,10 @@ FLAGS = {
     "choose weight_bits": "choose --weight-bits",
     "ticks=N": "--ticks N",
     "replace=True": "--force",
+    "give them, or run with plastic=False": "give them with --values, or leave out --plastic",
+    "make it with plastic=True": "start it with --plastic",
+    "load a stimulus with values": "give --values",
+    "read what is there with strict=False": "read what is there in Python, with strict=False",
     "with split=True": "without --no-split",
     "align=False": "--no-align",
 }

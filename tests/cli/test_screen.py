@@ -6,19 +6,23 @@ import errno
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from children import child
+from insides import online
 from rich.console import Console
 from shell import NETWORK, Shell
 
 import neuroemu as ne
 from neuroemu.cli.main import COMMANDS, cli
+from neuroemu.cli.screen import FLAGS, as_options
 from neuroemu.cli.show import fit_width, table
 
 NEUROEMU = [sys.executable, "-c", "from neuroemu.cli.main import main; main()"]
@@ -154,6 +158,24 @@ def test_an_image_goes_into_a_pipe(shell: Shell) -> None:
         assert reader.wait() == 0
     assert Path("pipe").is_fifo()
     assert ne.load_image("copy").chip.name == "loihi1"
+
+
+@pytest.mark.parametrize("argument", FLAGS)
+def test_what_messages_say_of_python_has_a_command_line(argument: str) -> None:
+    """And a message still says it: one that was reworded would be shown as it is."""
+    package = Path(ne.__file__).parent
+    sources = [re.sub(r'"\s+f?"', "", path.read_text()) for path in package.rglob("*.py") if path.name != "screen.py"]
+    assert any(argument in source for source in sources)
+    assert as_options(f"cannot; {argument}.") == f"cannot; {FLAGS[argument]}."
+
+
+def test_a_learning_session_says_its_flags(shell: Shell) -> None:
+    image, inputs = online()
+    image.save("online.image")
+    np.save("online.npy", inputs)
+    assert shell("step", "online.image", "--input", "online.npy", "--do", "end; commit") == 2
+    text = "the session is not plastic, there is nothing to commit; start it with --plastic"
+    assert shell.err == f"neuroemu: {text}\n"
 
 
 # ---- help
