@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from fails import fails
+from sfdfa_cases import first_spikes
+from sfdfa_cases import image as sfdfa_image
 from spikegrad_cases import compiled, told
 from spikegrad_cases import network as spikegrad_network
-from test_sfdfa import first_spikes
-from test_sfdfa import image as sfdfa_image
 
 import neuroemu as ne
 from neuroemu.learning import alignment
