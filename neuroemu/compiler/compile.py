@@ -32,7 +32,7 @@ from neuroemu.network.network import Network, Population, Projection, default_ro
 _CONVENTIONS = {
     "subtract": ("reset by subtraction", "reset='zero'"),
     "late": ("reset in the tick after the spike", "reset_timing='now'"),
-    "inclusive": ("spike at v >= threshold", "compare='>'"),
+    "inclusive": ("spike at v >= threshold", "spike_if='>'"),
 }
 """What a switch of the shipped neurons means to the user, and the convention that goes without it."""
 _LARGEST_SUM = (1 << 63) - 1

@@ -191,7 +191,7 @@ class _Quantizer:
         return {
             "subtract": int(conventions.reset == "subtract"),
             "late": int(conventions.reset_timing == "next"),
-            "inclusive": int(conventions.compare == ">="),
+            "inclusive": int(conventions.spike_if == ">="),
         }
 
     # ---- the scale

@@ -55,7 +55,7 @@ class _Units:
     def above(self) -> Spikes:
         assert self.model.threshold is not None
         return np.asarray(
-            self.v >= self.model.threshold if self.conventions.compare == ">=" else self.v > self.model.threshold
+            self.v >= self.model.threshold if self.conventions.spike_if == ">=" else self.v > self.model.threshold
         )
 
     def restart(self, fired: Spikes) -> None:

@@ -12,11 +12,11 @@ import numpy as np
 
 from neuroemu.base.arrays import Floats
 from neuroemu.base.errors import ConventionWarning, NetworkError
+from neuroemu.network.conventions import Conventions
 from neuroemu.network.network import (
     IF,
     LI,
     LIF,
-    Conventions,
     CubaLI,
     CubaLIF,
     HostInput,
