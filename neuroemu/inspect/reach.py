@@ -18,16 +18,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from neuroemu.base.arrays import Ints
+from neuroemu.base.arrays import Flags, Ints
 from neuroemu.chip.width import Bits
 from neuroemu.image.image import Image, ImagePopulation
 
 ONE = 4096
 FAR = 1 << 50
 """Stands for no bound: beyond every register."""
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from neuroemu.engines.interpreted.neurons import Moment, Send
 from neuroemu.engines.interpreted.record import Recorder, state_of
 from neuroemu.engines.job import Course, Job, Outcome
 from neuroemu.engines.noc.clock import Collector
-from neuroemu.engines.noc.noc_event import Network
+from neuroemu.engines.noc.noc_event import Noc
 from neuroemu.engines.noc.traffic import Carried, Sends, TrafficOf
 from neuroemu.image.image import HOST, Image
 from neuroemu.results.run import Counts, Where
@@ -86,7 +86,7 @@ class _Chip:
         self.env = simpy.Environment()
         self.layout = KeyLayout.of(self.chip.sheet.key)
         self.traffic = TrafficOf(self.image)
-        self.network = Network(self.env, self.traffic.mesh, self.traffic.latencies)
+        self.network = Noc(self.env, self.traffic.mesh, self.traffic.latencies)
         self.collector = Collector(self.traffic, job.stimulus.n, job.ticks)
         self.counts: Counter[Where] = Counter()
         self.apart: Counter[Where] = Counter()
