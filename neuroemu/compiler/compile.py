@@ -1,4 +1,4 @@
-"""compile: quantise, balance, place and route a network into an image (design section 2)."""
+"""compile: quantise, balance, place and route a network into an image."""
 
 from __future__ import annotations
 

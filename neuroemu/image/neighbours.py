@@ -1,4 +1,4 @@
-"""Neighbourhoods of a competitive population: who is whose rival, for the winner unit (design section 3, step 4)."""
+"""Neighbourhoods of a competitive population: who is whose rival, for the winner unit (docs/machine.md, a tick)."""
 
 from __future__ import annotations
 

@@ -25,10 +25,10 @@ from neuroemu.image.image import Image
 from neuroemu.image.memory import Memory, with_memory
 from neuroemu.language.draws import permutation
 from neuroemu.learning import checkpoint as checkpoints
+from neuroemu.learning.encoders import NamedEncoder
 from neuroemu.learning.samples import (
     VOTE,
     Encode,
-    Encoder,
     Plain,
     Readout,
     Samples,
@@ -112,7 +112,7 @@ def train(
     identity = {
         "image": work.image.digest,
         "data": samples.digest if path else "",
-        "encoder": str(encoded) if isinstance(encoded, Encoder) else "a function",
+        "encoder": str(encoded) if isinstance(encoded, NamedEncoder) else "a function",
         "schedule": digest(schedule),
         "seed": seed,
         "commit_every": commit_every,
