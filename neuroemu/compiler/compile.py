@@ -349,8 +349,7 @@ class _Compiler:
 
     def ports(self, populations: list[ImagePopulation], projections: tuple[ImageProjection, ...]) -> None:
         """A tick's exact sum at a port must stay within 64 bits."""
-        weight = self.chip.bits("weight", "weight")
-        assert weight is not None
+        weight = self.chip.weight_width
         bits = {p.name: weight.bits for p in projections if p.program is not None}
         for number, population in enumerate(populations):
             program = self.folded[population.name]

@@ -79,8 +79,7 @@ def quantize(
 
     Raises NetworkError, UnsupportedError.
     """
-    width = chip.bits("weight", "weight")
-    assert width is not None
+    width = chip.weight_width
     bits = width.bits if weight_bits is None else weight_bits
     if not 2 <= bits <= width.bits:
         raise UnsupportedError(

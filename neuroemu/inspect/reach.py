@@ -61,7 +61,7 @@ def reach(image: Image, payloads: Mapping[str, tuple[int, int]]) -> dict[str, Re
 def _reach(image: Image, number: int, fires: list[Flags], payloads: Mapping[str, tuple[int, int]]) -> Reach:
     population = image.populations[number]
     low, high = _drive(image, number, fires, payloads)
-    low, high = _narrowed(low, high, image.chip.bits("port", "port"))
+    low, high = _narrowed(low, high, image.chip.port_width)
     lows, highs = {"drive": low}, {"drive": high}
     stuck = np.zeros(population.n, bool)
     if "decay_u" in population.params:

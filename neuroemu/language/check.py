@@ -155,9 +155,7 @@ class _Prover:
         return iv.of_bits(self.widths[name])
 
     def port(self) -> Bits:
-        width = self.chip.bits("port", "port")
-        assert width is not None
-        return width
+        return self.chip.port_width
 
     # ---- hooks
     def hook(self, function: Function) -> HookProof:

@@ -23,7 +23,8 @@ from neuroemu.base.errors import FileError, NetworkError
 from neuroemu.network.conventions import Conventions, by_present_names
 from neuroemu.network.network import HostInput, Network, Population, Projection
 from neuroemu.network.synapses import synapses
-from neuroemu.nir.graph import NEURONS, SUPPORTED, GraphReader
+from neuroemu.nir.graph import GraphReader
+from neuroemu.nir.nodes import NEURONS, SUPPORTED
 
 METADATA = "neuroemu"
 PATIENCE_S = 60

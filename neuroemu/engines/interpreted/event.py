@@ -105,7 +105,7 @@ class _Chip:
             )
             for number, found in sorted(index.items())
         }
-        self.words = self.chip.bits("weight", "weight")
+        self.words = self.chip.weight_width
         self.operations = rule_operations(self.image) if job.plastic else {}
 
     def run(self) -> Outcome:
@@ -277,7 +277,6 @@ class _Chip:
     def count_served(self, number: int, projection: int, synops: int, row: int) -> None:
         post = self.image.populations[self.image.projections[projection].post].name
         self.count("synop", number, post, synops)
-        assert self.words is not None
         self.count("synapse_read", number, post, -(-row * self.words.bits // self.chip.word_bits))
 
     def count_dropped(self, number: int, core: _EventCore) -> None:
