@@ -25,7 +25,7 @@ PATIENCE_S = 2.0
 """Nothing is shown of work that is done sooner."""
 
 
-ARGUMENT = re.compile(r"\b(reset|reset_timing|compare|decay|gain|bias|engine|timing|assume)='([^']+)'")
+ARGUMENT = re.compile(r"\b(reset|reset_timing|spike_if|decay|gain|bias|engine|timing|assume)='([^']+)'")
 FLAGS = {
     "choose weight_bits": "choose --weight-bits",
     "ticks=N": "--ticks N",
