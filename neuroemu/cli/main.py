@@ -92,21 +92,28 @@ def main() -> None:
     if COMPLETING in os.environ:
         cli()
     try:
+        _run()
+    except BrokenPipeError:  # neuroemu chips | head -1
+        _drop_output()
+        sys.exit(2)
+
+
+def _run() -> None:
+    try:
         with cli.make_context("neuroemu", sys.argv[1:]) as context:
             cli.invoke(context)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except NeuroemuError as error:
         _refuse(str(error), 1 if isinstance(error, NO) else 2)
-    except (KeyboardInterrupt, EOFError, click.exceptions.Abort):
+    except (KeyboardInterrupt, click.exceptions.Abort):
         print("neuroemu: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except BrokenPipeError:  # neuroemu chips | head -1
-        _drop_output()
-        sys.exit(2)
+    except BrokenPipeError:
+        raise
     except (OSError, MemoryError, OverflowError, RecursionError) as error:
         _refuse(_sentence(error), 2)
 
@@ -137,4 +144,6 @@ def _refuse(message: str, code: int) -> NoReturn:
 def _drop_output() -> None:
     """Let what could not be printed go: Python would try again at its end, and say so."""
     with suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -190,7 +191,7 @@ class Stepper:
         if owner in inside.populations or owner in inside.projections:
             if register in inside.registers(owner) or register.isidentifier():
                 values = self.session.register(owner, register)
-                text = np.array2string(values, threshold=10 * MOST, max_line_width=110)
+                text = np.array2string(values, threshold=10 * MOST, max_line_width=shutil.get_terminal_size().columns)
                 return Answer({what: values.tolist()}, (escape(f"{what}: {text}"),))
         elif what.isidentifier() and what not in self.session.names:
             raise unknown("population or projection", what, [*inside.populations, *inside.projections])

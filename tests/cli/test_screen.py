@@ -62,8 +62,17 @@ def test_a_reader_that_has_read_enough_is_no_answer(arguments: tuple[str, ...]) 
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as closed:
-        child = subprocess.run([*NEUROEMU, *arguments], stdout=closed, stderr=subprocess.PIPE, check=False)
-    assert (child.returncode, child.stderr) == (2, b"")
+        done = subprocess.run([*NEUROEMU, *arguments], stdout=closed, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (2, b"")
+
+
+@pytest.mark.parametrize("arguments", [("nope",), ("report", "no"), ("chips", "no", "--json")])
+def test_an_error_that_nobody_reads_is_no_answer_either(arguments: tuple[str, ...]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as closed:
+        done = subprocess.run([*NEUROEMU, *arguments], stdout=closed, stderr=closed, check=False)
+    assert done.returncode == 2
 
 
 RAW = [

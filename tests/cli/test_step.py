@@ -230,7 +230,7 @@ def test_bad_files_and_presentations(steps: Steps) -> None:
         (("online.image", "--input", "online.npy", "--presentation", "4"),
          "the stimulus has presentations 0..3, not 4; choose one of these"),
         (GRADED[:3] + GRADED[5:], "population 'h' is modulated but the stimulus holds no values of shape (5, 7) for it; "
-                                  "give them, or run with plastic=False"),
+                                  "give them with --values, or leave out --plastic"),
     ):  # fmt: skip
         assert steps(*arguments, "--do", "step") == 2
         assert (steps.out, steps.err) == ("", f"neuroemu: {message}\n")
