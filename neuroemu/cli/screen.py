@@ -27,6 +27,7 @@ PATIENCE_S = 2.0
 
 ARGUMENT = re.compile(r"\b(reset|reset_timing|spike_if|decay|gain|bias|engine|timing|assume)='([^']+)'")
 FLAGS = {
+    "assume names": "--assume names",
     "choose weight_bits": "choose --weight-bits",
     "ticks=N": "--ticks N",
     "replace=True": "--force",

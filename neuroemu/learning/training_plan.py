@@ -117,8 +117,10 @@ def plan_of(raw: Mapping[str, Any], place: str) -> Plan:
         plan = msgspec.convert(raw, Plan)
     except msgspec.ValidationError as error:
         raise NetworkError(f"{place}: {in_words(str(error))}; docs/training.md lists the keys") from None
-    if bool(plan.network) == bool(plan.layers):
-        raise NetworkError(f"{place}: states {'both' if plan.network else 'neither'} of network and layers; state one")
+    if plan.network and plan.layers:
+        raise NetworkError(f"{place}: states both network and layers; leave out one")
+    if not plan.network and not plan.layers:
+        raise NetworkError(f"{place}: states neither network nor layers; state one")
     schedule_of(plan.schedule, place)
     how = plan.training
     if how.lanes is not None and how.lanes > how.commit_every:

@@ -211,8 +211,8 @@ REFUSED = [
         {"training": {"lanes": 3, "commit_every": 2}},
         "p: training.lanes is 3, training.commit_every 2; what runs side by side is committed together, use 1 to 2",
     ),
-    ({"layers": []}, "p: states neither of network and layers; state one"),
-    ({"network": "n.nir"}, "p: states both of network and layers; state one"),
+    ({"layers": []}, "p: states neither network nor layers; state one"),
+    ({"network": "n.nir"}, "p: states both network and layers; leave out one"),
 ]
 
 
@@ -239,7 +239,9 @@ def test_what_a_plan_cannot_do(tmp_path: Path) -> None:
     text = "p: no projection or population (frozen) named 'w'; did you mean 'w1'? there are: output, w1"
     with fails(ne.UnknownNameError, text):
         follow(plan_of({**PLAN, "training": {"frozen": ["w"]}}, "p"), place="p")
-    text = "p: schedule 'w1.rate', epoch 2: rate is 99, its program takes 0..20; rescale the network"
+    text = (
+        "p: schedule 'w1.rate', epoch 2: rate is 99, its program takes 0..20; give one of these, or rescale the network"
+    )
     with fails(ne.NetworkError, text):
         follow(plan_of({**PLAN, "schedule": {"w1": {"rate": {"2": 99}}}}, "p"), place="p")
     lost = tmp_path / "none" / "t.image"
