@@ -10,6 +10,7 @@ import click
 from neuroemu.base import shelf
 from neuroemu.chip.chip import Chip, load_chip
 from neuroemu.chip.datasheet import json_schema
+from neuroemu.cli.group import Group
 from neuroemu.cli.options import as_json, assume_option, assumed, chip_option
 from neuroemu.cli.screen import Screen
 from neuroemu.cli.show import table as new_table
@@ -43,7 +44,7 @@ def chips(name: str | None, schema: bool, as_json: bool) -> None:
     return screen.result(facts, *_chip_tables(chip, facts))
 
 
-@click.group()
+@click.group(cls=Group)
 def firmware() -> None:
     """Programs: neuron models and learning rules."""
 

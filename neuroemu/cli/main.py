@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
 
 from neuroemu.base.errors import CapacityError, FirmwareError, NeuroemuError, UnsupportedError
+from neuroemu.cli.group import Group
 
 NO = (CapacityError, UnsupportedError, FirmwareError)
 """Errors that answer the question with no: exit code 1."""
@@ -56,8 +58,8 @@ COMMANDS = {
 """Module and name of every command, and what it does: a command's libraries are imported when it is called."""
 
 
-class Commands(click.Group):
-    """Commands that are imported when they are called, and a help that says the whole of what each does."""
+class Commands(Group):
+    """Commands that are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -69,9 +71,8 @@ class Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"neuroemu.cli.{module}"), name)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, what) for name, (_, what) in COMMANDS.items()])
+    def described(self, ctx: click.Context) -> Iterable[tuple[str, str]]:  # noqa: ARG002
+        return [(name, what) for name, (_, what) in COMMANDS.items()]
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -72,7 +72,8 @@ def run(
     modulators and learning phases are skipped. ``workers`` (threads of engine ``cpu``) never changes a bit.
     ``start`` is what the chip remembers from an earlier run (Run.memory); by default nothing but the image.
     ``timing="twin"`` times what any engine recorded, tick by tick, as engine ``event`` does while it runs.
-    ``progress`` is told how far the run is. ``record`` names a file for every packet, the same bytes from every engine.
+    ``progress`` is told how far the run is. ``record`` names a file for every packet, the same bytes from every
+    engine; an earlier recording there is replaced, another file is not.
 
     Raises UnknownNameError, StimulusError, RunError, FileError.
     """

@@ -202,6 +202,14 @@ def test_help_says_the_whole_of_what_each_command_does(shell: Shell) -> None:
     assert max(map(len, shell.out.splitlines())) <= 80
 
 
+def test_help_of_a_group_is_whole_too(shell: Shell) -> None:
+    assert shell("firmware", "--help") == 0
+    what = (
+        "Prove that a firmware file's programs fit a chip; show what each hook costs and which registers can overflow."
+    )
+    assert what in " ".join(shell.out.split())
+
+
 HEAVY = ("numba", "llvmlite", "nir", "h5py", "simpy")
 IMPORTED = """
 import sys, types

@@ -257,6 +257,7 @@ def test_closed_and_garbled_input_is_one_sentence(steps: Steps, monkeypatch: pyt
 @pytest.mark.usefixtures("steps")
 def test_lines_can_be_edited_at_a_terminal() -> None:
     """Control-A goes to the line's beginning: what is typed there comes first."""
+    pytest.importorskip("readline", reason="this Python was built without readline")
     ours, theirs = pty.openpty()
     command = [sys.executable, "-c", "from neuroemu.cli.main import main; main()", "step", *ONLINE, "--json"]
     shown = b""
