@@ -66,12 +66,15 @@ class Events:
             )
         if n and int(neuron.min()) < 0:
             raise StimulusError(f"an event names neuron {neuron.min()}; neurons are numbered from 0")
-        lower = np.flatnonzero(neuron[1:] < neuron[:-1]) + 1
-        if lower.size and (inside := np.setdiff1d(lower, indptr)).size:
-            presentation, row = (int(place[inside[0]]) for place in self.places())
+        begins = np.zeros(n + 1, bool)
+        begins[indptr] = True
+        lower = (neuron[1:] < neuron[:-1]) & ~begins[1:n]
+        if lower.any():
+            k = int(lower.argmax()) + 1
+            presentation, row = (int(place[k]) for place in self.places())
             raise StimulusError(
-                f"an event names neuron {neuron[inside[0]]} after neuron {neuron[inside[0] - 1]} in row {row} of presentation "
-                f"{presentation}; sort the packets of a row by neuron"
+                f"an event names neuron {neuron[k]} after neuron {neuron[k - 1]} in row {row} of presentation {presentation}; "
+                "sort the packets of a row by neuron"
             )
 
     def __repr__(self) -> str:
