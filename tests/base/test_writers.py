@@ -255,8 +255,8 @@ with stream_whole(Path(sys.argv[1])) as write:
 
 def test_what_a_killed_writer_left_goes_with_the_next(tmp_path: Path) -> None:
     file, folder = tmp_path / "a.aer", tmp_path / "run"
-    child = subprocess.run([sys.executable, "-c", DEAD, str(file), str(folder)], check=False)
-    assert child.returncode == 9
+    done = subprocess.run([sys.executable, "-c", DEAD, str(file), str(folder)], check=False)
+    assert done.returncode == 9
     left = names(tmp_path)
     assert [name[: name.index(".", 2)] for name in left] == [".a", ".run"]
     write_whole(tmp_path / "b", b"another name")

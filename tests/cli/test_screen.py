@@ -112,9 +112,9 @@ def test_a_fault_of_ours_keeps_its_traceback(shell: Shell, monkeypatch: pytest.M
 
 def test_a_name_in_no_encoding_is_shown_with_escapes(tmp_path: Path) -> None:
     name = os.fsencode(tmp_path) + b"/\xff.image"
-    child = subprocess.run([*NEUROEMU, "run", name, "--input", "x", "-o", "y"], capture_output=True, check=False)
-    assert child.returncode == 2
-    assert child.stderr.count(b"\n") == 1
+    done = subprocess.run([*NEUROEMU, "run", name, "--input", "x", "-o", "y"], capture_output=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_a_long_path_is_one_sentence(shell: Shell) -> None:
@@ -151,6 +151,25 @@ def test_every_output_is_kept_unless_told(shell: Shell) -> None:
         assert shell(*arguments, "--force") == 2
         assert text not in shell.err, arguments
     assert Path("taken").read_text() == "mine"
+
+
+def test_force_replaces_only_what_is_of_the_kind(shell: Shell) -> None:
+    """Known before the inputs are read, which do not exist."""
+    Path("notes").write_text("mine")
+    Path("folder").mkdir()
+    run = ("run", "no.image", "--input", "no.npy", "--force", "-o")
+    for arguments, text in (
+        ((*run, "folder"), "folder: holds no run, so it is not replaced; choose another folder"),
+        ((*run, "notes"), "notes: is no folder, so it is not replaced by one; choose another name"),
+        ((*run, "a", "--record", "notes"), "notes: holds no recording, so it is not replaced; choose another file"),
+        (
+            ("compile", "no.nir", "--chip", "loihi1", "--force", "-o", "folder"),
+            "folder: is a folder; give the name of a file",
+        ),
+    ):
+        assert shell(*arguments) == 2
+        assert shell.err == f"neuroemu: {text}\n"
+    assert Path("notes").read_text() == "mine"
 
 
 def test_two_outputs_of_one_name(shell: Shell) -> None:
@@ -212,10 +231,7 @@ def test_help_of_a_group_is_whole_too(shell: Shell) -> None:
 
 HEAVY = ("numba", "llvmlite", "nir", "h5py", "simpy")
 IMPORTED = """
-import sys, types
-package = types.ModuleType("neuroemu")  # the rooms alone: what the package's face imports is its own matter
-package.__path__ = [sys.argv.pop(1)]
-sys.modules["neuroemu"] = package
+import sys
 from neuroemu.cli.main import main
 try:
     main()
@@ -235,10 +251,9 @@ print(*sys.modules, sep=",", file=sys.stderr)
     ],
 )
 def test_only_what_a_command_needs_is_imported(arguments: tuple[str, ...], absent: tuple[str, ...]) -> None:
-    command = [sys.executable, "-c", IMPORTED, str(Path(ne.__file__).parent), *arguments]
-    child = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert len(child.stdout.splitlines()) > 5
-    loaded = set(child.stderr.splitlines()[-1].split(","))
+    done = subprocess.run([sys.executable, "-c", IMPORTED, *arguments], capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) > 5
+    loaded = set(done.stderr.splitlines()[-1].split(","))
     assert "neuroemu.cli.main" in loaded
     assert not loaded & set(absent)
 
