@@ -260,7 +260,7 @@ def test_folder_is_kept_unless_it_is_a_run_to_replace(tmp_path: Path, layered: n
     path = tmp_path / "run"
     path.mkdir()
     (path / "thesis.txt").write_text("dear")
-    with fails(FileError, f"{path}: already exists; choose another folder, or replace it with --force"):
+    with fails(FileError, f"{path}: already exists; choose another name, or replace it with replace=True"):
         layered.save(path)
     with fails(FileError, f"{path}: holds no run, so it is not replaced; choose another folder"):
         layered.save(path, replace=True)

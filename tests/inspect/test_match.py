@@ -299,7 +299,7 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert call(monkeypatch, *words) == 0
     shown = capsys.readouterr()
     assert shown.err == ""  # no warnings while trying
-    assert "--reset subtract --reset-timing next" in shown.out
+    assert shown.out.endswith("\nto paste: --reset subtract --reset-timing next\n")
     assert call(monkeypatch, *words, "--reset", "zero", "--json") == 1
     answer = json.loads(capsys.readouterr().out)
     assert not answer["matched"]
