@@ -128,8 +128,8 @@ def test_a_cut_gate_goes_on_where_it_was(fake: Any, tmp_path: Path) -> None:
 CUT = """
 import json, sys, time
 from pathlib import Path
-Path({started!r}).touch()
 try:
+    Path({started!r}).touch()
     time.sleep(1000)
 except KeyboardInterrupt:
     Path({saved!r}).touch()
