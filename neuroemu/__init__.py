@@ -16,6 +16,7 @@ from neuroemu.base.errors import (
     FirmwareError,
     NetworkError,
     NeuroemuError,
+    RuleCodeWarning,
     RunError,
     StimulusError,
     UnknownNameError,
@@ -32,18 +33,20 @@ from neuroemu.inspect.explain import Explanation, explain
 from neuroemu.inspect.facts import check_file, chip_facts
 from neuroemu.inspect.match import Match, match
 from neuroemu.inspect.session import Session
-from neuroemu.language.program import load_program
+from neuroemu.language.check import check_program
+from neuroemu.language.program import load_program, python_hooks
 from neuroemu.learning import encode
 from neuroemu.learning.alignment import angle, cosine
 from neuroemu.learning.dataset import Dataset, load_dataset
 from neuroemu.learning.demo import demo_data
 from neuroemu.learning.health import Thresholds, health
-from neuroemu.learning.histogram import rate_histograms, weight_histograms
+from neuroemu.learning.histogram import as_table, rate_histograms, weight_histograms
 from neuroemu.learning.learned import learned
 from neuroemu.learning.train import evaluate, train
 from neuroemu.learning.training import Epoch, Training
 from neuroemu.learning.vote import label_neurons, vote
 from neuroemu.learning.watch import Watch, window_of
+from neuroemu.network.chains import drawn, layers, mirrored, rewired
 from neuroemu.network.network import (
     IF,
     LI,
@@ -109,6 +112,7 @@ __all__ = [
     "Reference",
     "Replay",
     "Report",
+    "RuleCodeWarning",
     "Run",
     "RunError",
     "Session",
@@ -123,17 +127,21 @@ __all__ = [
     "UnsupportedError",
     "Watch",
     "angle",
+    "as_table",
     "check_file",
+    "check_program",
     "chip_facts",
     "compare_recordings",
     "compile",
     "cosine",
     "demo_data",
+    "drawn",
     "evaluate",
     "encode",
     "explain",
     "health",
     "label_neurons",
+    "layers",
     "learned",
     "load_chip",
     "load_dataset",
@@ -141,12 +149,15 @@ __all__ = [
     "load_program",
     "load_run",
     "match",
+    "mirrored",
     "neighbourhood",
     "open_recording",
+    "python_hooks",
     "read_nir",
     "replay",
     "rate_histograms",
     "report",
+    "rewired",
     "run",
     "simulate",
     "stimulus",
