@@ -223,6 +223,34 @@ def test_wire_takes_an_alias_that_stands_for_options() -> None:
         ne.wire(network, "stdp.near")
 
 
+# ---- checked and priced on their own
+def test_a_check_folds_a_switch_in_the_programs_that_have_it(tmp_path: Path) -> None:
+    def seen(name: str, switches: dict[str, int]) -> list[tuple[str, str, int]]:
+        return [(f.program_text, f.hook, f.energy_fj) for f in ne.check_file(name, ATLAS, switches)]
+
+    whole = seen("spikegrad", {"momentum": 1, "passes": 1})
+    assert {"spikegrad.hidden passes=1", "spikegrad.norm", "spikegrad.synapse momentum=1"} <= {row[0] for row in whole}
+    assert seen("spikegrad.forward_momentum", {}) == [row for row in whole if row[0] == "spikegrad.synapse momentum=1"]
+    prices = {name: {f.hook: f.energy_fj for f in ne.check_file(name, ATLAS, {})} for name in OLD.values()}
+    for (rule, first, momentum), old in OLD.items():
+        switches = {"nearest": first} if rule == "stdp" else {"back": first, "momentum": momentum}
+        found = ne.check_file(f"{rule}.synapse", ATLAS, switches)
+        assert {f.hook: f.energy_fj for f in found} == prices[old]
+        assert all(f.switches == switches for f in found)
+    assert len(prices) == 6
+    with fails(
+        ne.FirmwareError, "spikegrad: no program here has a switch 'late'; they have: passes, unary, back, momentum"
+    ):
+        ne.check_file("spikegrad", ATLAS, {"late": 1})
+    known = "stdp.synapse, stdp.all_to_all, stdp.nearest"
+    with fails(ne.UnknownNameError, f"no program named 'stdp.near'; did you mean 'stdp.nearest'? there are: {known}"):
+        ne.check_file("stdp.near", ATLAS, {})
+    path = tmp_path / "wide.py"
+    path.write_text("class a:\n    def soma(v: State(40)):\n        v = v + 1\n        return v\n")
+    with fails(ne.FirmwareError, f"{path}:2:14: 'v' asks for 40 bits, atlas has 32; ask for 32 or fewer"):
+        ne.check_file(f"{path}.a", ATLAS, {})
+
+
 # ---- what is refused
 def test_switches_that_a_rule_does_not_take_are_refused() -> None:
     network, _ = pairs(True)
