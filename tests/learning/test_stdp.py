@@ -432,7 +432,8 @@ def test_the_winner_take_all_rule_does_not_fit_loihi1() -> None:
     refused(wired("wta"), "loihi1", ne.UnsupportedError, text)
     network = plain(np.random.default_rng(1))
     rule = replace(network.projection("p"), rule="wta_stdp.synapse", params=wired("wta").projection("p").params)
-    text = f"{place(RULES / 'wta_stdp.py', 'class synapse', 'flag: PreKeep')}: loihi1 has no register 'flag' and none of role pre_keep; try generic45"
+    at = place(RULES / "wta_stdp.py", "class synapse", "flag: PreKeep")
+    text = f"{at}: loihi1 has no register 'flag' and none of role pre_keep; try generic45"
     refused(replace(network, projections=(rule,)), "loihi1", ne.FirmwareError, text)
 
 
