@@ -132,6 +132,21 @@ def test_a_hook_that_a_switch_leaves_nothing_to_do_is_gone(tmp_path: Path) -> No
     assert list(specialize(whole, {}).hooks) == ["arrive"]
 
 
+def test_what_no_switch_rules_out_stays_as_it_is_written(tmp_path: Path) -> None:
+    """A register that a hook only declares, for its gate, and one that it returns as it was."""
+    path = tmp_path / "m.py"
+    path.write_text(
+        "GATE = {'fire_synapse': ('v', 'x')}\n"
+        "def arrive(x: Pre, y: Pre, twice: Switch):\n    x = x + 2 if twice else x + 1\n    return x, y\n"
+        "def fire_synapse(e: State(8), v: Post, x: Pre, z: Pre, twice: Switch):\n    e = e + z if twice else e + 1\n    return e\n"
+    )
+    folded = specialize(load_program(path), {"twice": 0})
+    assert {name: [a.name for a in hook.arguments] for name, hook in folded.hooks.items()} == {
+        "arrive": ["x", "y"], "fire_synapse": ["e", "v", "x"],
+    }  # fmt: skip
+    assert (folded.gate, folded.hooks["arrive"].returns) == ({"fire_synapse": ("v", "x")}, ("x", "y"))
+
+
 def test_a_sum_may_be_added_to_by_either_side_of_a_switch_only(tmp_path: Path) -> None:
     path = tmp_path / "m.py"
     text = "def end_synapse(s: Sum, e: State(8), k: Switch):\n    s = {}\n    return s\n"

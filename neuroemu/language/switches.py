@@ -52,16 +52,19 @@ def fold(program: Program, switches: Mapping[str, int]) -> Program:
         if not any(switches.get(switch) for switch in program.ungated.get(hook, ()))
     }
     folded = replace(program, hooks=hooks, arguments=remaining, gate=gate)
-    return folded if HOOKS[next(iter(hooks))].level == "neuron" else _used(folded)
+    return folded if HOOKS[next(iter(hooks))].level == "neuron" else _used(folded, program)
 
 
-def _used(program: Program) -> Program:
-    """A rule's program without what nothing in it uses any more. A gate's register goes with its last use in the program."""
+def _used(program: Program, whole: Program) -> Program:
+    """A folded rule without what nothing uses any more that ``whole``, the rule before, did. A gate's register goes with its last use."""
     hooks = {}
     for name, function in program.hooks.items():
-        results = tuple(result for result in function.returns if _changes(function, result))
+        before = whole.hooks[name]
+        results = tuple(n for n in function.returns if _changes(function, n) or not _changes(before, n))
         if results:
-            hooks[name] = sliced(function, results)
+            kept = sliced(function, results)
+            gone = _mentioned(before) - _mentioned(kept) - set(results)
+            hooks[name] = replace(kept, arguments=tuple(a for a in function.arguments if a.name not in gone))
     used = {argument.name for function in hooks.values() for argument in function.arguments}
     arguments = {name: argument for name, argument in program.arguments.items() if name in used}
     registers = {name: register for name, register in program.registers.items() if name in used}
@@ -72,6 +75,11 @@ def _used(program: Program) -> Program:
         if hook in hooks
     }
     return replace(left, gate={hook: names for hook, names in gate.items() if names})
+
+
+def _mentioned(function: Function) -> set[str]:
+    """Names that a hook's statements read or write; what it only declares, for a gate say, is not among them."""
+    return {node.id for step in function.node.body[:-1] for node in ast.walk(step) if isinstance(node, ast.Name)}
 
 
 def _changes(function: Function, name: str) -> bool:
