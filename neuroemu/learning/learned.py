@@ -14,6 +14,7 @@ from neuroemu.base.shelf import find_program
 from neuroemu.image.image import Image, ImageProjection
 from neuroemu.language.program import own_name
 from neuroemu.learning.alignment import weights_of
+from neuroemu.network.conventions import by_present_names
 from neuroemu.network.discrete import discretize
 from neuroemu.network.host_code import host_function
 from neuroemu.network.network import FLOAT_MODELS, Firmware, HostInput, Network, Neuron, Population, Projection, Sparse
@@ -85,10 +86,11 @@ def _model(population: Population, network: Network, image: Image) -> _Model:
     except Exception as error:
         raise FirmwareError(f"{path}: as_float failed ({type(error).__name__}: {error}); correct the file") from None
     try:
-        model, unit, conventions = found
+        model, unit, stated = found
+        conventions = by_present_names(stated)
         replace(network.conventions, **conventions)
         return _Model(model, np.full(population.n, float(unit)), conventions)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, AttributeError):
         raise FirmwareError(
             f"{path}: as_float returned {found!r}; return (neuron, unit of its weights, conventions)"
         ) from None
