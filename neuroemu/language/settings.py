@@ -114,7 +114,8 @@ def aliases(node: ast.expr, name: str, programs: Mapping[str, Program], at: At) 
         if f"{name}.{alias}" in programs:
             raise at(node, f"ALIASES names '{alias}', which is a class of the file; use another name")
         parts = meaning if isinstance(meaning, tuple) else ()
-        if len(parts) not in (2, 3) or not all(isinstance(part, dict) for part in parts[1:]):
+        named = all(isinstance(part, dict) and all(isinstance(key, str) for key in part) for part in parts[1:])
+        if len(parts) not in (2, 3) or not named:
             raise at(
                 node, f"alias '{alias}' is {meaning!r}, not a class, its switches and, if any, options of wire; {FORM}"
             )

@@ -413,6 +413,10 @@ ALIASES = [
         "ALIASES = §{'a': ('one', {}, 3)}\n" + ONE,
         f"alias 'a' is ('one', {{}}, 3), not a class, its switches and, if any, options of wire; {FORM}",
     ),
+    (
+        "ALIASES = §{'a': ('one', {}, {1: 2})}\n" + ONE,
+        f"alias 'a' is ('one', {{}}, {{1: 2}}), not a class, its switches and, if any, options of wire; {FORM}",
+    ),
     ("ALIASES = §{'a': ('two', {})}\n" + ONE, "alias 'a' stands for 'two', which is no class of the file; name one"),
     ("ALIASES = §{'a': ('one', {'z': 1})}\n" + ONE, "alias 'a' sets z=1; 'p.one' has switches k, 0 or 1"),
     ("ALIASES = §{'a': ('one', {'k': 2})}\n" + ONE, "alias 'a' sets k=2; 'p.one' has switches k, 0 or 1"),
