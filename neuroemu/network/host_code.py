@@ -16,7 +16,7 @@ from neuroemu.language.reader import read_file
 
 _told: set[str] = set()
 """Digests of the rule files whose code was announced in this process."""
-_telling = threading.Lock()
+_telling = threading.RLock()
 
 
 def host_function(path: Path, name: str) -> Callable[..., Any] | None:
@@ -52,5 +52,11 @@ def _tell(path: Path, text: str) -> None:
     with _telling:
         if digest in _told:
             return
-        warnings.warn(RuleCodeWarning(f"rule file {path} is code and is run; read it first: SECURITY.md"), stacklevel=4)
         _told.add(digest)
+        try:
+            warnings.warn(
+                RuleCodeWarning(f"rule file {path} is code and is run; read it first: SECURITY.md"), stacklevel=4
+            )
+        except RuleCodeWarning:  # an error where the filter says so: who was stopped is stopped again
+            _told.discard(digest)
+            raise
