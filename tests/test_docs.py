@@ -125,3 +125,10 @@ def test_tool_has_help(tool: Path) -> None:
     done = subprocess.run([sys.executable, str(tool), "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "usage" in done.stdout
+
+
+def test_the_map_lists_every_module() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "make_map.py"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
