@@ -216,7 +216,9 @@ def test_what_wire_cannot_take_is_refused(tmp_path: Path) -> None:
     path = rule_file(tmp_path, "x = 1\n")
     with fails(ne.FirmwareError, f"{path}: has no function wire(network, projections, output, **options); add one"):
         ne.wire(network(), path)
-    path = rule_file(tmp_path, "from numpy import nonsense_of_mine\ndef wire(network, projections, output):\n    pass\n")
+    path = rule_file(
+        tmp_path, "from numpy import nonsense_of_mine\ndef wire(network, projections, output):\n    pass\n"
+    )
     text = f"{path}: cannot be loaded (ImportError: cannot import name 'nonsense_of_mine' from 'numpy' ({np.__file__})); correct the file"
     with fails(ne.FirmwareError, text):
         ne.wire(network(), path)
