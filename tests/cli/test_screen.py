@@ -223,9 +223,7 @@ def test_help_says_the_whole_of_what_each_command_does(shell: Shell) -> None:
 
 def test_help_of_a_group_is_whole_too(shell: Shell) -> None:
     assert shell("firmware", "--help") == 0
-    what = (
-        "Prove that a firmware file's programs fit a chip; show what each hook costs and which registers can overflow."
-    )
+    what = "Prove that the programs of FILE, or one by its name, fit a chip; show what each hook costs and what can overflow."
     assert what in " ".join(shell.out.split())
 
 
