@@ -23,6 +23,7 @@ from neuroemu.base.errors import (
 )
 from neuroemu.chip.chip import Chip, load_chip
 from neuroemu.compiler.compile import compile  # noqa: A004
+from neuroemu.engines.available import available_engines
 from neuroemu.engines.replay import Replay, replay
 from neuroemu.engines.run import run
 from neuroemu.image.image import Image, load_image
@@ -123,6 +124,7 @@ __all__ = [
     "UnsupportedError",
     "Watch",
     "angle",
+    "available_engines",
     "check_file",
     "chip_facts",
     "compare_recordings",

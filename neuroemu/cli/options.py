@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from neuroemu.engines.run import ENGINES
+from neuroemu.engines.available import ENGINES
 
 Command = Callable[..., Any]
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -73,7 +73,11 @@ def running(command: Command) -> Command:
             ),
             click.option("--labels", "labels_path", help=".npy of one label a sample."),
             click.option(
-                "--engine", type=click.Choice(ENGINES), default="cpu", show_default=True, help="All give the same bits."
+                "--engine",
+                type=click.Choice(list(ENGINES)),
+                default="cpu",
+                show_default=True,
+                help="All give the same bits.",
             ),
             click.option("--seed", type=int, default=0, show_default=True, help="Seed of random numbers in programs."),
             click.option(

@@ -16,7 +16,7 @@ from neuroemu.cli import steps
 from neuroemu.cli.options import as_json, force
 from neuroemu.cli.screen import Screen
 from neuroemu.cli.show import run_facts, run_text
-from neuroemu.engines.run import ENGINES
+from neuroemu.engines.available import ENGINES
 
 
 @click.command()
@@ -64,7 +64,7 @@ def _recordings(a: str, b: str, screen: Screen) -> NoReturn:
 @click.argument("recording")
 @click.argument("image")
 @click.option(
-    "--engine", type=click.Choice(ENGINES), default="cpu", show_default=True, help="Whichever it was recorded on."
+    "--engine", type=click.Choice(list(ENGINES)), default="cpu", show_default=True, help="Whichever it was recorded on."
 )
 @click.option("--workers", type=int, help="Threads of engine cpu [one a processor].")
 @click.option("--any-image", is_flag=True, help="Take another image than the recorded one, with the same inputs.")

@@ -15,7 +15,7 @@ from neuroemu.cli.options import as_json, assume_option
 from neuroemu.cli.screen import Screen
 from neuroemu.cli.show import table
 from neuroemu.cli.steps import assumed
-from neuroemu.engines.run import ENGINES
+from neuroemu.engines.available import ENGINES
 from neuroemu.learning.learned import learned
 from neuroemu.learning.samples import ENCODERS
 from neuroemu.learning.training import Training
@@ -40,7 +40,7 @@ from neuroemu.results.report_units import FJ, amount
 @click.option("--commit-every", type=int, default=1, show_default=True, help="Presentations until weights change.")
 @click.option("--freeze", multiple=True, help="A projection or population that does not learn; may be repeated.")
 @click.option("--patience", type=int, help="Stop after so many epochs without a better test accuracy.")
-@click.option("--engine", type=click.Choice(ENGINES), default="cpu", show_default=True)
+@click.option("--engine", type=click.Choice(list(ENGINES)), default="cpu", show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--checkpoint", help="A file to go on from, and to write while training.")
 @click.option("-o", "--output", help="Write the trained image here.")

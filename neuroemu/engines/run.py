@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from neuroemu.base.errors import RunError, StimulusError
 from neuroemu.base.shelf import unknown
 from neuroemu.chip.aer import PAYLOAD_BITS
+from neuroemu.engines.available import ENGINES, available_engines
 from neuroemu.engines.job import Job, Outcome, Progress, longest, silent
 from neuroemu.image.image import Image
 from neuroemu.image.memory import Memory, check_memory, remembered, unchanged
@@ -23,9 +24,6 @@ from neuroemu.results.packets import header_of, recorder
 from neuroemu.results.recording import Header
 from neuroemu.results.run import Layer, Run
 
-ENGINES = ("cpu", "event", "python")
-ROOMS = {"cpu": "kernel", "event": "interpreted", "python": "interpreted"}
-"""Where under engines each is."""
 Engine = Literal["cpu", "event", "python"]
 
 
@@ -66,6 +64,8 @@ def run(
     """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
+    if (reason := available_engines()[engine]) is not None:
+        raise RunError(reason)
     if not 1 <= commit_every <= MAX_BATCH:
         raise RunError(f"commit_every is {commit_every}; commit after 1 to {MAX_BATCH} presentations")
     if timing not in (None, "twin"):
@@ -78,7 +78,7 @@ def run(
     job = Job(image, events, seed, plastic, commit_every, workers or os.cpu_count() or 1, progress, start or Memory())
     check_memory(image, job.start)
     check(job)
-    module = importlib.import_module(f"neuroemu.engines.{ROOMS[engine]}.{engine}")
+    module = importlib.import_module(f"neuroemu.engines.{ENGINES[engine].module}")
     with recorder(record, lambda: _header(job), image, events) as keep:
         begun = time.perf_counter()
         outcome: Outcome = module.run(job)

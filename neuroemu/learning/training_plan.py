@@ -16,8 +16,8 @@ from neuroemu.base.errors import FileError, NetworkError, NeuroemuError
 from neuroemu.base.shelf import read_text, unknown
 from neuroemu.chip.chip import load_chip
 from neuroemu.compiler.compile import compile as compile_image
+from neuroemu.engines.available import ENGINES
 from neuroemu.engines.job import Progress, silent
-from neuroemu.engines.run import ENGINES
 from neuroemu.learning.dataset import Dataset, load_dataset
 from neuroemu.learning.learned import learned
 from neuroemu.learning.samples import VOTE, encoder, output_of, plain, readout_of

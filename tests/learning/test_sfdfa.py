@@ -11,7 +11,7 @@ from cases import random_placement
 from fails import fails
 
 import neuroemu as ne
-from neuroemu.engines.run import ENGINES
+from neuroemu.engines.available import runnable
 from neuroemu.learning.samples import Encode
 from neuroemu.network.stimulus import Events
 
@@ -103,7 +103,7 @@ def test_what_wire_cannot_take_is_refused() -> None:
 @pytest.mark.slow
 def test_every_engine_learns_the_same_bits() -> None:
     built, (_, _, stimulus) = image((12, 8, 6, 4), **SMALL), small()
-    runs = {engine: ne.run(built, stimulus, engine=engine, plastic=True) for engine in ENGINES}
+    runs = {engine: ne.run(built, stimulus, engine=engine, plastic=True) for engine in runnable()}
     reference = runs["python"]
     for projection in built.projections:
         moved = np.mean(reference.weights[projection.name] != weights_of(projection))
