@@ -15,6 +15,7 @@ from neuroemu.base.errors import RunError, StimulusError
 from neuroemu.base.shelf import unknown
 from neuroemu.chip.aer import PAYLOAD_BITS
 from neuroemu.engines.available import ENGINES, available_engines
+from neuroemu.engines.footprint import check_footprint
 from neuroemu.engines.job import Job, Outcome, Progress, longest, silent
 from neuroemu.image.image import Image
 from neuroemu.image.memory import Memory, check_memory, remembered, unchanged
@@ -78,17 +79,29 @@ def run(
     job = Job(image, events, seed, plastic, commit_every, workers or os.cpu_count() or 1, progress, start or Memory())
     check_memory(image, job.start)
     check(job)
-    module = importlib.import_module(f"neuroemu.engines.{ENGINES[engine].module}")
     with recorder(record, lambda: _header(job), image, events) as keep:
         begun = time.perf_counter()
+        outcome = _outcome(job, engine, timing)
+        done = _as_run(job, engine, outcome, time.perf_counter() - begun)
+        keep(outcome.spikes)
+    return done
+
+
+def _outcome(job: Job, engine: str, timing: str | None) -> Outcome:
+    """What the engine saw. Raises RunError also where memory runs out, which only a run's packets can still bring about."""
+    module = importlib.import_module(f"neuroemu.engines.{ENGINES[engine].module}")
+    try:
         outcome: Outcome = module.run(job)
         if timing is not None:
             from neuroemu.engines.noc.clock import time_recorded
 
             outcome.timing = time_recorded(job, outcome.spikes, outcome.lengths)
-        done = _as_run(job, engine, outcome, time.perf_counter() - begun)
-        keep(outcome.spikes)
-    return done
+        return outcome
+    except MemoryError:
+        raise RunError(
+            f"{job.stimulus.n} presentations of {job.ticks} ticks do not fit in memory with their packets and probes; "
+            "run fewer presentations at a time, shorten them, or probe less"
+        ) from None
 
 
 def _header(job: Job) -> Header:
@@ -119,6 +132,7 @@ def check(job: Job) -> None:
             check_payload(image, name, part.payload)
     if job.ticks > MAX_TICKS:
         raise RunError(f"a presentation lasts {job.ticks} ticks, programs are proved for {MAX_TICKS}; cut the input up")
+    check_footprint(job)
     if events.rows > job.ticks:
         raise StimulusError(
             f"the input has {events.rows} rows, the network's phases last {job.ticks} ticks; shorten it"
