@@ -7,6 +7,7 @@ import sys
 import click
 
 from neuroemu.base.errors import CapacityError, FirmwareError, NeuroemuError, UnsupportedError
+from neuroemu.cli.cache import cache
 from neuroemu.cli.deploy import compile_, demo, deploy, report_, run_
 from neuroemu.cli.look import chips, firmware
 from neuroemu.cli.match import match
@@ -25,7 +26,22 @@ def cli() -> None:
     """Emulate digital neuromorphic chips: does a network fit, does it still work, what does it cost."""
 
 
-for command in (demo, chips, firmware, compile_, run_, report_, diff, replay, export, deploy, train_, match, step):
+for command in (
+    demo,
+    chips,
+    firmware,
+    compile_,
+    run_,
+    report_,
+    diff,
+    replay,
+    export,
+    deploy,
+    train_,
+    match,
+    step,
+    cache,
+):
     cli.add_command(command)
 
 

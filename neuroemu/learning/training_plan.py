@@ -175,16 +175,22 @@ def wired(plan: Plan, samples: Dataset) -> Network:
 
 
 def follow(
-    plan: Plan, progress: Progress = silent, place: str = "plan", watch: Watch | None = None
+    plan: Plan,
+    progress: Progress = silent,
+    place: str = "plan",
+    watch: Watch | None = None,
+    few: int | None = None,
 ) -> tuple[Training, Network]:
     """Do what the plan says, files to write apart. Returns the training and the network it began with, rule wired.
 
-    ``place`` is named in errors. Raises what reading, wiring, compiling and training raise.
+    ``place`` is named in errors; ``few`` limits the samples of both sets. Raises what reading, wiring, compiling and training raise.
     """
     for path in (plan.write.image, plan.write.network, plan.write.history, plan.write.watch):
         if path and not Path(path).absolute().parent.is_dir():
             raise FileError(f"{path}: its folder does not exist; make it, or choose another path")
     samples, test = load_dataset(plan.data.name)
+    if few is not None:
+        samples, test = (part.take(np.arange(min(few, len(part)))) for part in (samples, test))
     if plan.data.train is not None:
         samples = samples.take(np.arange(min(plan.data.train, len(samples))))
     network = wired(plan, samples)
