@@ -54,8 +54,10 @@ def say_once(subject: str, text: str) -> None:
     with _ONCE:
         if subject not in _said:
             _said.add(subject)
-            with suppress(OSError, ValueError):  # standard error may be closed
-                print(f"neuroemu: {text}", file=sys.stderr)
+            with suppress(
+                OSError, ValueError, AttributeError
+            ):  # standard error may be full, closed, or not there at all
+                sys.stderr.write(f"neuroemu: {text}\n")
 
 
 # ---- the folder

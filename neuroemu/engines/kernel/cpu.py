@@ -31,7 +31,7 @@ CHUNKS = 16
 
 @dataclass
 class Written:
-    """The text of an image's kernel, the names of its functions' arguments, and the kernels compiled from it, by their types."""
+    """The text of an image's kernel, the names of its functions' arguments, and the kernels compiled from it, by compiler and types."""
 
     text: str
     run_names: list[str]
@@ -90,10 +90,10 @@ class _Batch:
         if self.apart:
             wanted = {**wanted, "commit": (self.job.seed, 0, 1, *self.commit_values())}
         types = tuple(types_of(values) for values in wanted.values())
-        kernels = self.written.kernels
-        if types not in kernels:
-            kernels[types] = compiled(self.written.text, types, lambda _module: wanted)
-        self.kernel = kernels[types]
+        kernels, key = self.written.kernels, (compiled, types)  # tests put others in the place of the compiler
+        if key not in kernels:
+            kernels[key] = compiled(self.written.text, types, lambda _module: wanted)
+        self.kernel = kernels[key]
 
     def heard(self, done: int) -> None:
         """Some presentations more are done, by whichever worker: tell how many that makes."""

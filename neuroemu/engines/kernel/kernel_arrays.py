@@ -16,12 +16,13 @@ Arrays = dict[str, Any]
 
 
 class KernelArrays:
-    """The arrays of a job. ``lengths`` (n,) and ``starts`` (n, phases) are filled where presentations may differ in length."""
+    """The arrays of a job. ``lengths`` (n,) and ``starts`` (n, phases) are filled by presentations that may differ in length."""
 
     def __init__(self, job: Job, plan: Plan, n_workers: int) -> None:
         self.job, self.image, self.plan = job, job.image, plan
-        self.lengths: Ints = np.zeros(job.stimulus.n, np.int64)
-        self.starts: Ints = np.zeros((job.stimulus.n, len(job.phases)), np.int64)
+        n = job.stimulus.n if job.patient else 0
+        self.lengths: Ints = np.zeros(n, np.int64)
+        self.starts: Ints = np.zeros((n, len(job.phases)), np.int64)
         self.shared = self.shared_arrays()
         self.workers = [self.worker_arrays(k) for k in range(n_workers)]
 
