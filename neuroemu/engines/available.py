@@ -8,17 +8,17 @@ from importlib.util import find_spec
 
 
 @dataclass(frozen=True)
-class Engine:
+class EngineModule:
     """Where under ``neuroemu.engines`` an engine's module is, and the library it cannot do without."""
 
     module: str
     needs: str | None = None
 
 
-ENGINES: Mapping[str, Engine] = {
-    "cpu": Engine("kernel.cpu", "numba"),
-    "event": Engine("interpreted.event", "simpy"),
-    "python": Engine("interpreted.python"),
+ENGINES: Mapping[str, EngineModule] = {
+    "cpu": EngineModule("kernel.cpu", "numba"),
+    "event": EngineModule("interpreted.event", "simpy"),
+    "python": EngineModule("interpreted.python"),
 }
 """Every engine there is, the fastest first. Whoever adds one adds it here: runs, commands, the demo and the tests ask."""
 
@@ -28,7 +28,7 @@ def available_engines() -> dict[str, str | None]:
     return {name: _missing(name, engine) for name, engine in ENGINES.items()}
 
 
-def _missing(name: str, engine: Engine) -> str | None:
+def _missing(name: str, engine: EngineModule) -> str | None:
     if engine.needs is None or find_spec(engine.needs) is not None:
         return None
     return f"engine '{name}' needs the library {engine.needs}, which is not installed; install it with pip install {engine.needs}"

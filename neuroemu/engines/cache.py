@@ -27,7 +27,7 @@ from pathlib import Path
 from neuroemu.base.errors import FileError, RunError
 from neuroemu.base.files import write_whole
 
-MAGIC = b"neuroemu kernel 2\n"
+KERNEL_MAGIC = b"neuroemu kernel 2\n"
 SUFFIX = ".kernel"
 MOST_MIB = 1024
 """About a thousand kernels of the largest shipped rules; a network in everyday work has two."""
@@ -160,7 +160,7 @@ def write_kernel(name: str, parts: Mapping[str, bytes]) -> None:
     if path.is_symlink() or not path.is_file():
         drop_kernel(name)
     try:
-        write_whole(path, MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        write_whole(path, KERNEL_MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
     except FileError as error:
         say_once("write", f"the kernel was compiled but not kept: {error}")
         return
@@ -185,9 +185,9 @@ def _read_regular(path: Path) -> bytes:
 
 def _parts(content: bytes, name: str) -> dict[str, bytes]:
     """The parts of a file that is whole and holds the kernel it is named by. Raises ValueError, KeyError or TypeError otherwise."""
-    if not content.startswith(MAGIC):
+    if not content.startswith(KERNEL_MAGIC):
         raise ValueError("not a kernel")
-    digest, _, body = content[len(MAGIC) :].partition(b"\n")
+    digest, _, body = content[len(KERNEL_MAGIC) :].partition(b"\n")
     if hashlib.sha256(body).hexdigest().encode() != digest:
         raise ValueError("damaged")
     head, _, rest = body.partition(b"\n")

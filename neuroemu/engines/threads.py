@@ -18,7 +18,7 @@ WAKE_S = 0.1
 """How often a waiting thread looks up: on some systems a signal does not wake it."""
 
 
-class Stop:
+class StopFlag:
     """Tells kernels to end: they read ``flag``, of shape (1,), in every tick, and return when it is not 0."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Stopped(Exception):  # noqa: N818
     """Work ended because it was told to: the reason is another error, which the caller sees instead."""
 
 
-def attended(work: Callable[[Callable[[Told], None]], Result], stop: Stop, heard: Callable[[Told], None]) -> Result:
+def attended(work: Callable[[Callable[[Told], None]], Result], stop: StopFlag, heard: Callable[[Told], None]) -> Result:
     """Do ``work`` on a thread of its own, which can tell this one something; this one hears it, and signals.
 
     Python handles signals, such as Ctrl-C, on the main thread and between its own steps only: a kernel that ran there would delay them
@@ -91,7 +91,7 @@ def _wait_for(worker: threading.Thread) -> None:
             worker.join(WAKE_S)
 
 
-def side_by_side(tasks: Sequence[Callable[[], None]], stop: Stop) -> None:
+def side_by_side(tasks: Sequence[Callable[[], None]], stop: StopFlag) -> None:
     """Do every task, the first on this thread, each other on its own, and wait for all. The first error ends the rest and is raised.
 
     Raises RunError if the system starts no more threads.

@@ -20,7 +20,7 @@ from idle import idle, packet
 import neuroemu as ne
 from neuroemu.engines.kernel import cpu
 from neuroemu.engines.noc import noc_twin
-from neuroemu.engines.threads import Stop, Stopped, attended, side_by_side
+from neuroemu.engines.threads import StopFlag, Stopped, attended, side_by_side
 
 ROOT = Path(__file__).parents[2]
 TICKS = 200_000
@@ -75,7 +75,7 @@ def test_memory_that_runs_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_first_error_counts_and_stops_the_rest() -> None:
-    stop, seen = Stop(), []
+    stop, seen = StopFlag(), []
 
     def waits() -> None:
         while not stop.flag[0]:
@@ -143,7 +143,7 @@ def test_work_gives_what_it_returns_and_tells_all_of_it() -> None:
             tell(number)
         return "done"
 
-    assert attended(work, Stop(), heard.append) == "done"
+    assert attended(work, StopFlag(), heard.append) == "done"
     assert heard == list(range(100))
 
 

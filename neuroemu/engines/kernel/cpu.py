@@ -19,7 +19,7 @@ from neuroemu.engines.kernel.kernel import generate
 from neuroemu.engines.kernel.kernel_arrays import KernelArrays
 from neuroemu.engines.kernel.kernel_results import Results
 from neuroemu.engines.kernel.plan import Plan
-from neuroemu.engines.threads import Stop, Stopped, attended, side_by_side
+from neuroemu.engines.threads import StopFlag, Stopped, attended, side_by_side
 from neuroemu.image.image import Image
 from neuroemu.results.run import Spikes
 
@@ -73,7 +73,7 @@ class _Batch:
         most = min(job.stimulus.n, job.commit_every) if job.plastic else job.stimulus.n
         self.n_workers = 1 if job.sequential else max(1, min(job.workers, most))
         self.arrays = KernelArrays(job, self.plan, self.n_workers)
-        self.stop = Stop()
+        self.stop = StopFlag()
         self.records: list[NDArray[np.int32]] = []
         self.restless: list[tuple[int, int]] = []
         """Presentations that were not quiet in time, and the place of the phase."""
