@@ -19,7 +19,10 @@ from neuroemu.learning.warm import warm
 @as_json
 @click.pass_context
 def cache(context: click.Context, as_json: bool) -> None:
-    """Show the cache of compiled kernels of engine cpu: its folder, how many it holds, and their size."""
+    """Show the cache of compiled kernels of engine cpu: its folder, how many it holds, and their size.
+
+    $NEUROEMU_CACHE names another folder, one that only you can write to; $NEUROEMU_CACHE_MIB is how large it may become [1024].
+    """
     if context.invoked_subcommand is not None:
         return
     folder, reason = chosen_folder()

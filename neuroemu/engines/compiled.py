@@ -12,7 +12,6 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 from weakref import WeakValueDictionary, finalize
@@ -24,6 +23,7 @@ from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 
 from neuroemu.engines.cache import drop_kernel, most_bytes, read_kernel, write_kernel
+from neuroemu.engines.threads import heeding_interrupts
 
 Arguments = Mapping[str, Sequence[Any]]
 """Arguments of the functions to compile, by name: their types are what counts."""
@@ -78,7 +78,7 @@ def compiled(text: str, types: object, arguments: Callable[[ModuleType], Argumen
 def _name(text: str, types: object) -> str:
     """A digest of all that machine code depends on: the text, types, versions, and the processor as LLVM knows it."""
     machine = cpu_target.target_context.codegen().magic_tuple()
-    versions = (sys.implementation.cache_tag, numba.__version__, version("llvmlite"))
+    versions = (sys.implementation.cache_tag, numba.__version__)
     return f"kernel_{hashlib.sha256(repr((text, str(types), machine, versions)).encode()).hexdigest()[:32]}"
 
 
@@ -96,7 +96,8 @@ def _make(name: str, text: str, arguments: Callable[[ModuleType], Arguments]) ->
         for entry, values in wanted.items():
             function = getattr(module, entry)
             function._cache = stores[entry]
-            function.compile(types_of(values))
+            with heeding_interrupts():
+                function.compile(types_of(values))
         if any(store.refused for store in stores.values()):
             drop_kernel(name)
         if all(store.made for store in stores.values()):

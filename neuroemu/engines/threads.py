@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
+from types import FrameType
 from typing import TypeVar
 
 import numpy as np
@@ -120,3 +122,42 @@ def side_by_side(tasks: Sequence[Callable[[], None]], stop: StopFlag) -> None:
             thread.join()
     if errors:
         raise next((error for error in errors if not isinstance(error, Stopped)), errors[0])
+
+
+@contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """Within, Ctrl-C is not lost to LLVM: it calls Python back now and then, and what is raised in there is printed and forgotten.
+
+    A signal that comes in such a moment is sent again a little later, and at the latest counts at the end. For the main thread, where
+    signals are handled, and only if nobody else handles them.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    again: list[threading.Timer] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if not _called_back(frame):
+            raise KeyboardInterrupt
+        again.append(threading.Timer(WAKE_S, signal.raise_signal, (number,)))
+        again[-1].start()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        for timer in again:
+            timer.cancel()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if again:
+        raise KeyboardInterrupt
+
+
+def _called_back(frame: FrameType | None) -> bool:
+    """Whether a frame runs within a function that llvmlite hands to LLVM."""
+    while frame is not None:
+        if frame.f_code.co_name.startswith("_raw_") and "llvmlite" in frame.f_code.co_filename:
+            return True
+        frame = frame.f_back
+    return False

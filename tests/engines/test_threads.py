@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 from fails import fails
 from idle import idle, packet
+from numba.core.registry import cpu_target
 
 import neuroemu as ne
+from neuroemu.engines import compiled
 from neuroemu.engines.kernel import cpu
 from neuroemu.engines.noc import noc_twin
-from neuroemu.engines.threads import StopFlag, Stopped, attended, side_by_side
+from neuroemu.engines.threads import StopFlag, Stopped, attended, heeding_interrupts, side_by_side
 
 ROOT = Path(__file__).parents[2]
 TICKS = 200_000
@@ -252,3 +254,56 @@ def test_the_twin_starts_no_more_ticks_after_an_error(monkeypatch: pytest.Monkey
     with pytest.raises(ValueError, match=r"^the last$"):
         noc_twin.run(None, None, ticks())  # type: ignore[arg-type]
     assert len(timed) < 500
+
+
+# ---- Ctrl-C while a kernel is compiled
+TEXT = "from numba import njit\n\n\n@njit\ndef run(x):\n    return 3 * x + {}\n"
+
+
+@pytest.mark.usefixtures("heeded")
+@pytest.mark.parametrize("waits", [False, True])
+def test_ctrl_c_in_a_callback_of_llvm_is_not_lost(waits: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is raised where LLVM hands machine code over to Python is printed and forgotten by ctypes; here a signal comes there."""
+    monkeypatch.setenv("NEUROEMU_CACHE", str(tmp_path))
+    forgotten: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", forgotten.append)
+    engine, came = cpu_target.target_context.codegen()._engine._ee, []
+    whole = engine._object_cache_notify
+
+    def hook(*arguments: Any) -> Any:
+        came.append(1)
+        signal.raise_signal(signal.SIGINT)
+        if waits:  # until it is sent again, still in here
+            time.sleep(0.3)
+        return whole(*arguments)
+
+    monkeypatch.setattr(engine, "_object_cache_notify", hook)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        compiled.compiled(TEXT.format(31 + waits), "int64", lambda _: {"run": (1,)})
+    assert came
+    assert not forgotten
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_who_handles_signals_goes_on_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An own handler, and other threads, which get no signals."""
+    monkeypatch.setenv("NEUROEMU_CACHE", str(tmp_path))
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: seen.append(number))
+    try:
+        with heeding_interrupts():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [signal.SIGINT]
+    values: list[int] = []
+
+    def elsewhere_() -> None:
+        with heeding_interrupts():
+            values.append(compiled.compiled(TEXT.format(33), "int64", lambda _: {"run": (1,)}).run(1))
+
+    thread = threading.Thread(target=elsewhere_)
+    thread.start()
+    thread.join()
+    assert values == [36]
