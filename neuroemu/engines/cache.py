@@ -18,7 +18,7 @@ import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -114,7 +114,7 @@ def _distrust(folder: Path) -> str:
         return f"{folder} belongs to user {found.st_uid}, not to {os.getuid()}"
     if found.st_mode & 0o022:
         return f"others may write to {folder} (mode {stat.S_IMODE(found.st_mode):o}, not 700)"
-    for above in folder.resolve().parents:
+    for above in _above(folder):
         mode = above.stat().st_mode
         if (
             mode & 0o002 and not mode & stat.S_ISVTX
@@ -123,6 +123,11 @@ def _distrust(folder: Path) -> str:
     if found.st_mode & 0o077:
         folder.chmod(0o700)
     return ""
+
+
+def _above(folder: Path) -> Sequence[Path]:
+    """The folders that a folder lies in, links on the way there followed."""
+    return folder.resolve().parents
 
 
 def _remove_private(process: int, folder: Path) -> None:

@@ -44,6 +44,7 @@ def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], t
     monkeypatch.delenv("NEUROEMU_CACHE_MIB", raising=False)
     monkeypatch.setattr(cache, "_said", set())
     monkeypatch.setattr(cache, "_private", {})
+    monkeypatch.setattr(cache, "_above", lambda _folder: [])  # where the tests' folders lie is the machine's affair
     return Shell(monkeypatch, capsys, tmp_path / "c" / "kernels")
 
 

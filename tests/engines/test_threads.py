@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -167,6 +169,24 @@ def test_threads_that_run_a_new_image_at_once(tmp_path: Path, monkeypatch: pytes
     for thread in threads:
         thread.join()
     assert found == [[[1] * 5] * 2] * 4
+
+
+def test_an_image_that_is_gone_takes_its_kernel_with_it() -> None:
+    """But for the last few kernels, which are kept for the next image of the same shape."""
+    compiled._last.clear()
+    compiled._alive.clear()
+    gone = image()
+    assert len(ne.run(gone, packet(1)).spikes) == 3
+    (written,) = cpu._WRITTEN[gone].values()
+    (kernel,) = written.kernels.values()
+    name, seen = kernel.module.__name__, weakref.ref(gone)
+    del written, kernel
+    compiled._last.clear()
+    assert name in sys.modules, "the image holds it"
+    del gone
+    gc.collect()
+    assert seen() is None
+    assert name not in sys.modules
 
 
 # ---- Ctrl-C
