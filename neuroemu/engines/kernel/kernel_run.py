@@ -69,17 +69,18 @@ class RunFunction(Function):
     def ticks(self) -> None:
         """The ticks of a phase, up to its last, to quiet, or to an order to stop.
 
-        The record is made longer between runs of ticks that it has room for in any case: an array that a loop assigns costs that loop
-        a count of its references in every tick.
+        The record is made longer between runs of ticks that it has room for in any case, a power of two packets a tick: an array that
+        a loop assigns costs that loop a count of its references in every tick.
         """
         w, most, patient = self.w, self.plan.most_a_tick, self.plan.job.patient
+        shift = (most - 1).bit_length()
         w("done = 0")
         with w.block("while done < phases[place, 1]:"):
             w("last = phases[place, 1]")
             if most:
-                with w.block(f"if length + {most} > record.shape[1]:"):
-                    w(f"record = grown(record, length, {most})")
-                w(f"last = min(last, done + (record.shape[1] - length) // {most})")
+                with w.block(f"if length + {1 << shift} > record.shape[1]:"):
+                    w(f"record = grown(record, length, {1 << shift})")
+                w(f"last = min(last, done + ((record.shape[1] - length) >> {shift}))")
             with w.block("for phase_tick in range(done, last):"):
                 with w.block("if stop[0] != 0:"):
                     w("return i64(-1), length, record")
