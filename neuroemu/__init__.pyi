@@ -6,6 +6,7 @@ from neuroemu.base.errors import FileError as FileError
 from neuroemu.base.errors import FirmwareError as FirmwareError
 from neuroemu.base.errors import NetworkError as NetworkError
 from neuroemu.base.errors import NeuroemuError as NeuroemuError
+from neuroemu.base.errors import RuleCodeWarning as RuleCodeWarning
 from neuroemu.base.errors import RunError as RunError
 from neuroemu.base.errors import StimulusError as StimulusError
 from neuroemu.base.errors import UnknownNameError as UnknownNameError
@@ -29,7 +30,9 @@ from neuroemu.inspect.facts import chip_facts as chip_facts
 from neuroemu.inspect.match import Match as Match
 from neuroemu.inspect.match import match as match
 from neuroemu.inspect.session import Session as Session
+from neuroemu.language.check import check_program as check_program
 from neuroemu.language.program import load_program as load_program
+from neuroemu.language.program import python_hooks as python_hooks
 from neuroemu.learning import encode as encode
 from neuroemu.learning.alignment import angle as angle
 from neuroemu.learning.alignment import cosine as cosine
@@ -38,6 +41,7 @@ from neuroemu.learning.dataset import load_dataset as load_dataset
 from neuroemu.learning.demo import demo_data as demo_data
 from neuroemu.learning.health import Thresholds as Thresholds
 from neuroemu.learning.health import health as health
+from neuroemu.learning.histogram import as_table as as_table
 from neuroemu.learning.histogram import rate_histograms as rate_histograms
 from neuroemu.learning.histogram import weight_histograms as weight_histograms
 from neuroemu.learning.learned import learned as learned
@@ -49,6 +53,10 @@ from neuroemu.learning.vote import label_neurons as label_neurons
 from neuroemu.learning.vote import vote as vote
 from neuroemu.learning.watch import Watch as Watch
 from neuroemu.learning.watch import window_of as window_of
+from neuroemu.network.chains import drawn as drawn
+from neuroemu.network.chains import layers as layers
+from neuroemu.network.chains import mirrored as mirrored
+from neuroemu.network.chains import rewired as rewired
 from neuroemu.network.conventions import Conventions as Conventions
 from neuroemu.network.network import CubaLI as CubaLI
 from neuroemu.network.network import CubaLIF as CubaLIF
@@ -72,6 +80,7 @@ from neuroemu.network.wiring import wire as wire
 from neuroemu.nir.read import read_nir as read_nir
 from neuroemu.nir.read import write_nir as write_nir
 from neuroemu.results.aedat import to_aedat2 as to_aedat2
+from neuroemu.results.counts import Counts as Counts
 from neuroemu.results.difference import Difference as Difference
 from neuroemu.results.difference import RecordingDifference as RecordingDifference
 from neuroemu.results.difference import diff_recordings as diff_recordings
@@ -79,7 +88,6 @@ from neuroemu.results.recording import Recording as Recording
 from neuroemu.results.recording import open_recording as open_recording
 from neuroemu.results.report import Report as Report
 from neuroemu.results.report import report as report
-from neuroemu.results.run import Counts as Counts
 from neuroemu.results.run import Run as Run
 from neuroemu.results.run import Spikes as Spikes
 from neuroemu.results.run import load_run as load_run

@@ -12,7 +12,6 @@ from neuroemu.cli.options import as_json
 from neuroemu.cli.screen import Screen
 from neuroemu.cli.show import table
 from neuroemu.engines.cache import MIB, chosen_folder, clear, held, most_bytes
-from neuroemu.learning.warm import warm
 
 
 @click.group("cache", invoke_without_command=True)
@@ -55,6 +54,8 @@ def cache_warm(rules: tuple[str, ...], data: str, chip: str, as_json: bool) -> N
 
     A kernel is for one network: a rule's is a layer of 100 neurons and one of a neuron a class, as in docs/training.md.
     """
+    from neuroemu.learning.warm import warm  # and with it all that trains: the other commands are quick
+
     screen = Screen(as_json)
     for rule in rules:
         if not rule.endswith(".toml") and rule not in shelf.rules():

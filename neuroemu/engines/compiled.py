@@ -27,6 +27,8 @@ from neuroemu.engines.threads import heeding_interrupts
 
 Arguments = Mapping[str, Sequence[Any]]
 """Arguments of the functions to compile, by name: their types are what counts."""
+TEXT = "text"
+"""The part of a kernel's file that holds its text, the first, for people to read: what runs never comes from there."""
 LAST = 8
 """Kernels kept in memory although nobody holds them: a loop over images of one shape loads its kernel once."""
 
@@ -90,9 +92,10 @@ def _make(name: str, text: str, arguments: Callable[[ModuleType], Arguments]) ->
         exec(compile(text, f"<{name}>", "exec"), module.__dict__)
         wanted = arguments(module)
         stores = {entry: _Store() for entry in wanted}
-        for entry, code in (read_kernel(name) or {}).items():
-            if entry in stores:
-                stores[entry].code = code
+        kept = read_kernel(name) or {}
+        if kept.get(TEXT) == text.encode():
+            for entry, store in stores.items():
+                store.code = kept.get(entry, b"")
         for entry, values in wanted.items():
             function = getattr(module, entry)
             function._cache = stores[entry]
@@ -101,7 +104,7 @@ def _make(name: str, text: str, arguments: Callable[[ModuleType], Arguments]) ->
         if any(store.refused for store in stores.values()):
             drop_kernel(name)
         if all(store.made for store in stores.values()):
-            write_kernel(name, {entry: store.made for entry, store in stores.items()})
+            write_kernel(name, {TEXT: text.encode()} | {entry: store.made for entry, store in stores.items()})
     except BaseException:
         _forget(module)
         raise

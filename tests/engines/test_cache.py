@@ -70,6 +70,16 @@ def test_a_kernel_is_compiled_once_and_loaded_from_then_on(own_cache: Path) -> N
         assert stat.S_IMODE(own_cache.stat().st_mode) == 0o700
 
 
+def test_a_kernel_is_there_to_read_and_of_its_text_alone(own_cache: Path) -> None:
+    ask()
+    path = only(own_cache)
+    assert TEXT.format(7).encode() in path.read_bytes()[:1000]
+    parts = read_kernel(path.stem)
+    assert parts is not None
+    write_kernel(path.stem, parts | {"text": TEXT.format(8).encode()})
+    assert ask() == (10, False), "machine code of another text"
+
+
 def flipped(path: Path, place: float) -> None:
     content = bytearray(path.read_bytes())
     content[int(place * (len(content) - 1))] ^= 0x10
@@ -102,6 +112,7 @@ DAMAGE = {
     "magic": lambda path: flipped(path, 0),
     "digest": lambda path: flipped(path, 20 / path.stat().st_size),
     "head": lambda path: flipped(path, 100 / path.stat().st_size),
+    "kernel text": lambda path: flipped(path, path.read_bytes().index(b"return 3") / path.stat().st_size),
     "middle": lambda path: flipped(path, 0.5),
     "last byte": lambda path: flipped(path, 1),
     "halved": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
@@ -139,11 +150,12 @@ class Harm:
 def test_nothing_is_unpickled_whose_digest_is_wrong(own_cache: Path, tmp_path: Path) -> None:
     ask()
     path = only(own_cache)
-    write_kernel(path.stem, {"run": pickle.dumps(Harm(tmp_path / "harm"))})
+    harmful = {"text": TEXT.format(7).encode(), "run": pickle.dumps(Harm(tmp_path / "harm"))}
+    write_kernel(path.stem, harmful)
     assert ask() == (10, False), "Numba cannot use it, whatever it is"
     assert (tmp_path / "harm").exists(), "with the right digest it would be read: the check below is one"
     (tmp_path / "harm").rmdir()
-    write_kernel(path.stem, {"run": pickle.dumps(Harm(tmp_path / "harm"))})
+    write_kernel(path.stem, harmful)
     flipped(path, 20 / path.stat().st_size)
     assert ask() == (10, False)
     assert not (tmp_path / "harm").exists()
@@ -236,7 +248,8 @@ def test_a_folder_of_others_is_not_used(
 ) -> None:
     """What was planted there is not read, as the marker shows; the kernel is compiled, and kept elsewhere."""
     ask()
-    write_kernel(only(own_cache).stem, {"run": pickle.dumps(Harm(tmp_path / "harm"))})
+    planted = {"text": TEXT.format(7).encode(), "run": pickle.dumps(Harm(tmp_path / "harm"))}
+    write_kernel(only(own_cache).stem, planted)
     mine = os.getuid()
     if how == "owner":
         monkeypatch.setattr(os, "getuid", lambda: mine + 1)

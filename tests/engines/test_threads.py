@@ -248,7 +248,7 @@ def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
     finally:
         child.kill()
         child.wait()
-    assert (child.returncode, out, err) == (130, "", "\nneuroemu: interrupted\n")
+    assert (child.returncode, out, err) == (130, "", "neuroemu: interrupted\n")
     assert not (tmp_path / "run").exists()
 
 
