@@ -10,8 +10,8 @@ from fails import fails
 from shell import Shell
 
 import neuroemu as ne
-from neuroemu.engines.available import runnable
 from neuroemu.base.errors import StimulusError
+from neuroemu.engines.available import runnable
 
 ENGINES = runnable()
 
