@@ -21,6 +21,7 @@ _NAMES = {
     "RuleCodeWarning RunError StimulusError UnknownNameError UnsupportedError",
     "chip.chip": "Chip load_chip",
     "compiler.compile": "compile",
+    "engines.available": "available_engines",
     "engines.replay": "Replay replay",
     "engines.run": "run",
     "image.image": "Image load_image",

@@ -14,6 +14,7 @@ from neuroemu.base.errors import UnsupportedError as UnsupportedError
 from neuroemu.chip.chip import Chip as Chip
 from neuroemu.chip.chip import load_chip as load_chip
 from neuroemu.compiler.compile import compile as compile  # noqa: A004
+from neuroemu.engines.available import available_engines as available_engines
 from neuroemu.engines.replay import Replay as Replay
 from neuroemu.engines.replay import replay as replay
 from neuroemu.engines.run import run as run

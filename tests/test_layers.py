@@ -15,7 +15,7 @@ FACES = {"__init__", "errors", "isa", "program", "wiring"}
 """Modules beside the rooms, which only hand on what rooms hold."""
 ONLY_IN = {
     "simpy": {"engines/interpreted/event.py", "engines/noc/noc_event.py"},
-    "numba": {"engines/kernel/cpu.py", "engines/noc/noc_kernel.py"},
+    "numba": {"engines/compiled.py", "engines/noc/noc_kernel.py"},
     "nir": {"nir/"},
     "click": {"cli/"},
     "msgpack": {"results/recording.py"},

@@ -13,7 +13,7 @@ from neuroemu.cli import steps
 from neuroemu.cli.options import as_json, chip_option, compiling, conventions, force, running
 from neuroemu.cli.screen import Screen
 from neuroemu.cli.show import image_facts, image_text, losses, run_facts, run_text
-from neuroemu.engines.run import ENGINES
+from neuroemu.engines.available import runnable
 from neuroemu.results.report import report as price
 
 
@@ -34,8 +34,8 @@ def demo(chip: str, weight_bits: int | None, data: str | None, as_json: bool) ->
     run = steps.execute(screen, image, inputs)
     accuracy, exact = run.accuracy(labels), ne.simulate(network, inputs).accuracy(labels)
     few = inputs[:, :12]
-    runs = {engine: steps.execute(screen, image, few, engine=engine) for engine in ENGINES}
-    difference = next((found for engine in ENGINES if (found := runs["cpu"].differs(runs[engine]))), None)
+    runs = {engine: steps.execute(screen, image, few, engine=engine) for engine in runnable()}
+    difference = next((found for other in runs.values() if (found := runs["cpu"].differs(other))), None)
     costs = price(run, accuracy=accuracy)
     screen.result(
         costs.as_dict()
@@ -44,7 +44,7 @@ def demo(chip: str, weight_bits: int | None, data: str | None, as_json: bool) ->
         losses(image.losses),
         *costs.renderables(),
         f"accuracy in float: {exact:.2%}",
-        f"engines {', '.join(ENGINES)}: the same bits on {few.shape[1]} samples ({len(runs['cpu'].spikes)} packets, all counts, registers)"
+        f"engines {', '.join(runs)}: the same bits on {few.shape[1]} samples ({len(runs['cpu'].spikes)} packets, all counts, registers)"
         if difference is None
         else f"engines differ: {difference}",
     )

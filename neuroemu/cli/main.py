@@ -54,6 +54,10 @@ COMMANDS = {
         "step.step",
         "Step through a run and look inside: registers, packets, one synapse. `help` lists the commands.",
     ),
+    "cache": (
+        "cache.cache",
+        "Show the cache of compiled kernels of engine cpu: its folder, how many it holds, and their size.",
+    ),
 }
 """Module and name of every command, and what it does: a command's libraries are imported when it is called."""
 

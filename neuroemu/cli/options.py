@@ -20,9 +20,9 @@ force = click.option("--force", is_flag=True, help="Replace what the outputs hol
 
 def engine_option(text: str) -> Callable[[Command], Command]:
     """The choice of an engine; only commands that run something import what knows the engines."""
-    from neuroemu.engines.run import ENGINES
+    from neuroemu.engines.available import ENGINES
 
-    return click.option("--engine", type=click.Choice(ENGINES), default="cpu", show_default=True, help=text)
+    return click.option("--engine", type=click.Choice(list(ENGINES)), default="cpu", show_default=True, help=text)
 
 
 def assumed(given: tuple[str, ...]) -> list[str]:

@@ -9,7 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -109,7 +109,8 @@ class Screen:
             stage = text.split(":")[0]
             if stage not in shown:
                 shown.add(stage)
-                print(f"neuroemu: {stage} ...", file=sys.stderr)
+                with suppress(OSError, ValueError):  # standard error may be full or closed, and the work is what counts
+                    print(f"neuroemu: {stage} ...", file=sys.stderr)
 
         def tell(stage: str, done: int, total: int) -> None:
             now[0] = f"{stage}: {done} of {total}" if total > 1 else stage

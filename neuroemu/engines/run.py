@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 from neuroemu.base.errors import RunError, StimulusError
 from neuroemu.base.shelf import unknown
 from neuroemu.chip.aer import PAYLOAD_BITS
+from neuroemu.engines.available import ENGINES, available_engines
+from neuroemu.engines.footprint import check_footprint
 from neuroemu.engines.job import Job, Outcome, Progress, longest, silent
 from neuroemu.image.image import Image
 from neuroemu.image.memory import Memory, check_memory, remembered, unchanged
@@ -23,9 +25,6 @@ from neuroemu.results.packets import header_of, recorder
 from neuroemu.results.recording import Header
 from neuroemu.results.run import Layer, Run
 
-ENGINES = ("cpu", "event", "python")
-ROOMS = {"cpu": "kernel", "event": "interpreted", "python": "interpreted"}
-"""Where under engines each is."""
 Engine = Literal["cpu", "event", "python"]
 Inputs = Stimulus | ArrayLike | Mapping[str, ArrayLike]
 """A Stimulus, an array for the only host input, or arrays by host input."""
@@ -79,6 +78,8 @@ def run(
     """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
+    if (reason := available_engines()[engine]) is not None:
+        raise RunError(reason)
     if not 1 <= commit_every <= MAX_BATCH:
         raise RunError(f"commit_every is {commit_every}; commit after 1 to {MAX_BATCH} presentations")
     if timing not in (None, "twin"):
@@ -91,17 +92,29 @@ def run(
     job = Job(image, events, seed, plastic, commit_every, workers or os.cpu_count() or 1, progress, start or Memory())
     check_memory(image, job.start)
     check(job)
-    module = importlib.import_module(f"neuroemu.engines.{ROOMS[engine]}.{engine}")
     with recorder(record, lambda: _header(job), image, events) as keep:
         begun = time.perf_counter()
+        outcome = _outcome(job, engine, timing)
+        done = _as_run(job, engine, outcome, time.perf_counter() - begun)
+        keep(outcome.spikes)
+    return done
+
+
+def _outcome(job: Job, engine: str, timing: str | None) -> Outcome:
+    """What the engine saw. Raises RunError also where memory runs out, which only a run's packets can still bring about."""
+    module = importlib.import_module(f"neuroemu.engines.{ENGINES[engine].module}")
+    try:
         outcome: Outcome = module.run(job)
         if timing is not None:
             from neuroemu.engines.noc.clock import time_recorded
 
             outcome.timing = time_recorded(job, outcome.spikes, outcome.lengths)
-        done = _as_run(job, engine, outcome, time.perf_counter() - begun)
-        keep(outcome.spikes)
-    return done
+        return outcome
+    except MemoryError:
+        raise RunError(
+            f"{job.stimulus.n} presentations of {job.ticks} ticks do not fit in memory with their packets and probes; "
+            "run fewer presentations at a time, shorten them, or probe less"
+        ) from None
 
 
 def _header(job: Job) -> Header:
@@ -132,6 +145,7 @@ def check(job: Job) -> None:
             check_payload(image, name, part.payload)
     if job.ticks > MAX_TICKS:
         raise RunError(f"a presentation lasts {job.ticks} ticks, programs are proved for {MAX_TICKS}; cut the input up")
+    check_footprint(job)
     if events.rows > job.ticks:
         raise StimulusError(
             f"the input has {events.rows} rows, the network's phases last {job.ticks} ticks; shorten it"

@@ -18,8 +18,8 @@ from neuroemu.base.schema import in_words
 from neuroemu.base.shelf import read_text, unknown
 from neuroemu.chip.chip import load_chip
 from neuroemu.compiler.compile import compile as compile_image
+from neuroemu.engines.available import ENGINES
 from neuroemu.engines.job import Progress, silent
-from neuroemu.engines.run import ENGINES
 from neuroemu.learning.dataset import Dataset, load_dataset
 from neuroemu.learning.learned import learned
 from neuroemu.learning.samples import VOTE, encoder, output_of, plain, readout_of
@@ -179,16 +179,22 @@ def wired(plan: Plan, samples: Dataset) -> Network:
 
 
 def follow(
-    plan: Plan, progress: Progress = silent, place: str = "plan", watch: Watch | None = None
+    plan: Plan,
+    progress: Progress = silent,
+    place: str = "plan",
+    watch: Watch | None = None,
+    few: int | None = None,
 ) -> tuple[Training, Network]:
     """Do what the plan says, files to write apart. Returns the training and the network it began with, rule wired.
 
-    ``place`` is named in errors. Raises what reading, wiring, compiling and training raise.
+    ``place`` is named in errors; ``few`` limits the samples of both sets. Raises what reading, wiring, compiling and training raise.
     """
     for path in (plan.write.image, plan.write.network, plan.write.history, plan.write.watch, plan.training.checkpoint):
         if path:
             writable_file(Path(path), replace=True)
     samples, test = load_dataset(plan.data.name)
+    if few is not None:
+        samples, test = (part.take(np.arange(min(few, len(part)))) for part in (samples, test))
     if plan.data.train is not None:
         samples = samples.take(np.arange(min(plan.data.train, len(samples))))
     network = wired(plan, samples)

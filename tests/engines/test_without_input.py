@@ -11,8 +11,9 @@ from shell import Shell
 
 import neuroemu as ne
 from neuroemu.base.errors import StimulusError
+from neuroemu.engines.available import runnable
 
-ENGINES = ("python", "event", "cpu")
+ENGINES = runnable()
 
 
 def image() -> ne.Image:

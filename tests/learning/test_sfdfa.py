@@ -12,7 +12,7 @@ from fails import fails
 from sfdfa_cases import SMALL, first_spikes, image, network, small
 
 import neuroemu as ne
-from neuroemu.engines.run import ENGINES
+from neuroemu.engines.available import runnable
 from neuroemu.image.image import ImageProjection
 
 RULE = Path(__file__).parents[2] / "firmware" / "rules" / "sfdfa.py"
@@ -51,7 +51,7 @@ def test_what_wire_cannot_take_is_refused() -> None:
 @pytest.mark.slow
 def test_every_engine_learns_the_same_bits() -> None:
     built, (_, _, stimulus) = image((12, 8, 6, 4), **SMALL), small()
-    runs = {engine: ne.run(built, stimulus, engine=engine, plastic=True) for engine in ENGINES}
+    runs = {engine: ne.run(built, stimulus, engine=engine, plastic=True) for engine in runnable()}
     reference = runs["python"]
     for projection in built.projections:
         moved = np.mean(reference.weights[projection.name] != weights_of(projection))

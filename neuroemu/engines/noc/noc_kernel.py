@@ -240,7 +240,7 @@ def begin(s: Any) -> None:
         fifo.slot = s.links[fifo.up].low_slot
 
 
-@njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+@njit(nogil=True, boundscheck=False, error_model="numpy")
 def tick(s: Any) -> Any:
     """Time the packets; returns how many were delivered."""
     begin(s)
