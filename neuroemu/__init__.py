@@ -25,7 +25,8 @@ from neuroemu.chip.chip import Chip, load_chip
 from neuroemu.compiler.compile import compile  # noqa: A004
 from neuroemu.engines.replay import Replay, replay
 from neuroemu.engines.run import run
-from neuroemu.image.image import Image, load_image
+from neuroemu.image.image import Image
+from neuroemu.image.load import load_image
 from neuroemu.image.memory import Memory, with_memory
 from neuroemu.image.neighbours import neighbourhood
 from neuroemu.inspect.explain import Explanation, explain
@@ -70,7 +71,8 @@ from neuroemu.results.difference import Comparison, Difference
 from neuroemu.results.difference import compare as compare_recordings
 from neuroemu.results.recording import Recording, open_recording
 from neuroemu.results.report import Report, report
-from neuroemu.results.run import Counts, Run, Spikes, load_run, stored_accuracy
+from neuroemu.results.run import Counts, Run, Spikes
+from neuroemu.results.stored import load_run, stored_accuracy
 
 __version__ = "0.1.0"
 

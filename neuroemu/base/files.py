@@ -1,4 +1,4 @@
-"""Files written whole or not at all: beside the target first, then renamed over it. Arrays read from files that may be damaged."""
+"""Files written whole or not at all: beside the target first, then renamed over it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from neuroemu.base.errors import FileError
 
@@ -62,24 +58,6 @@ def write_folder(path: Path, fill: Callable[[Path], None], *, replace: bool = Fa
     finally:
         if temporary is not None and temporary.exists():
             shutil.rmtree(temporary, ignore_errors=True)
-
-
-def load_arrays(path: str | os.PathLike[str]) -> NDArray[Any] | dict[str, NDArray[Any]]:
-    """What ``numpy.save`` or ``numpy.savez`` wrote. Raises OSError, or ValueError for whatever else is in the file."""
-    with Path(path).open("rb") as file:  # NumPy leaves a broken zip open if it opens it itself
-        try:
-            found = np.load(file, allow_pickle=False)
-            if isinstance(found, np.ndarray):
-                return found
-            with found:
-                arrays = {name: found[name] for name in found.files}
-        except (OSError, MemoryError):
-            raise
-        except Exception as error:  # zipfile, zlib, tokenize and NumPy each raise their own kinds on damage
-            raise ValueError("no file of arrays") from error
-    if not all(isinstance(array, np.ndarray) for array in arrays.values()):  # another zip's members come as bytes
-        raise ValueError("no file of arrays")
-    return arrays
 
 
 @contextmanager
