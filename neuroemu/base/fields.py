@@ -61,7 +61,7 @@ class Field:
 
     def name(self) -> str:
         """A string that is a name in a program: it may be written into text that runs."""
-        if type(self.value) is not str or not (self.value.isascii() and self.value.isidentifier()):
+        if type(self.value) is not str or not self.value.isidentifier():
             raise self.wrong("a name of letters, digits and _")
         return self.value
 
