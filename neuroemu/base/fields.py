@@ -53,10 +53,10 @@ class Field:
             raise self.wrong("true or false")
         return self.value
 
-    def text(self) -> str:
-        """A string."""
-        if type(self.value) is not str:
-            raise self.wrong("a string")
+    def text(self, most: int | None = None) -> str:
+        """A string, of at most so many characters if a limit is given."""
+        if type(self.value) is not str or (most is not None and len(self.value) > most):
+            raise self.wrong("a string" if most is None else f"a string of at most {most} characters")
         return self.value
 
     def name(self) -> str:

@@ -23,6 +23,9 @@ MOST_BYTES = 1 << 30
 MOST_BYTES_VARIABLE = "NEUROEMU_MOST_BYTES"
 MOST_HEADER = 1 << 25
 """Bytes of JSON in a header: Python takes up to 21 times as much for it, so 32 MiB stay below 1 GiB."""
+MOST_TEXT = 1 << 18
+"""Bytes of a text: datasheets, plans and programs. The longest that is shipped has 20 kB, and a program's syntax tree takes a thousand
+times its text."""
 _MAGIC = b"\x93NUMPY"
 _NPY_HEADER = 10_000
 """Bytes of the header of a .npy file, as NumPy itself has it: it is a Python literal, and longer ones are not safe to read."""

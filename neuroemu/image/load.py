@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from neuroemu.base.errors import FileError, NeuroemuError
 from neuroemu.base.fields import Arrays, Field, WrongFieldError, shown
-from neuroemu.base.reading import load_arrays, read_json
+from neuroemu.base.reading import MOST_TEXT, load_arrays, read_json
 from neuroemu.chip.aer import CHANNELS
 from neuroemu.chip.width import Bits
 from neuroemu.image.image import (
@@ -105,7 +105,7 @@ class _Reader:
         if sum(population.n for population in populations) > MOST_NEURONS:
             raise WrongFieldError(f"its populations have more than {MOST_NEURONS} neurons together")
         image = Image(
-            chip_text=fields["chip_text"].text(),
+            chip_text=fields["chip_text"].text(MOST_TEXT),
             chip_path=fields["chip_path"].text(),
             programs={name: self.program(pair) for name, pair in fields["programs"].mapping().items()},
             populations=populations,
@@ -131,7 +131,7 @@ class _Reader:
     @staticmethod
     def program(pair: Field) -> tuple[str, str]:
         path, source = pair.items(2)
-        return path.text(), source.text()
+        return path.text(), source.text(MOST_TEXT)
 
     @staticmethod
     def probe(entry: Field, n: int) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import FileError
 from neuroemu.base.fields import Arrays, Field, WrongFieldError, within
-from neuroemu.base.reading import load_arrays, open_regular, read_json_file
+from neuroemu.base.reading import MOST_TEXT, load_arrays, open_regular, read_json_file
 from neuroemu.chip.aer import CHANNELS
 from neuroemu.image.image import MOST_NEURONS
 from neuroemu.image.load import MOST_CORES
@@ -22,8 +22,6 @@ from neuroemu.language.isa import MAX_TICKS
 from neuroemu.results.run import FORMAT, PLAIN, Counts, Layer, Run, Spikes, digest_of
 from neuroemu.results.timing import Timing
 
-MOST_TEXT = 1 << 20
-"""Bytes of a datasheet; those that are shipped have 6 kB."""
 _INT64 = 1 << 63
 _OTHERS = ("layers", "usage", "counts", "memory", "timing")
 

@@ -7,15 +7,19 @@ import os
 import struct
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fails import fails
 
+import neuroemu as ne
 from neuroemu.base.errors import FileError
 from neuroemu.base.formats import read_arrays
-from neuroemu.base.reading import MOST_BYTES, load_arrays
+from neuroemu.base.reading import MOST_BYTES, MOST_TEXT, load_arrays
+from neuroemu.base.shelf import read_text
+from neuroemu.learning.idx import read_idx
 
 NO_NUMBERS = "is not a .npy or .npz file of numbers; save it with numpy.save or numpy.savez"
 
@@ -121,3 +125,29 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(path)
     with fails(FileError, f"{path}: cannot be read (not a regular file); check the path and its permissions"):
         read_arrays(path)
+
+
+@pytest.mark.parametrize("kind", ["text", "recording", "idx", "image", "checkpoint"])
+def test_no_reader_waits_for_a_pipe(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "train-images-idx3-ubyte"
+    os.mkfifo(path)
+    readers: dict[str, Callable[[], object]] = {
+        "text": lambda: read_text(path),
+        "recording": lambda: ne.open_recording(path),
+        "idx": lambda: read_idx(path),
+        "image": lambda: ne.load_image(path),
+        "checkpoint": lambda: ne.Watch.load(path),
+    }
+    with pytest.raises(FileError) as caught:
+        readers[kind]()
+    assert str(caught.value).startswith(f"{path}: cannot be read (not a regular file); ")
+
+
+def test_a_text_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"# \r\n" * (MOST_TEXT // 4))
+    assert read_text(path) == "# \n" * (MOST_TEXT // 4)
+    path.write_bytes(b"#" * (MOST_TEXT + 1))
+    text = f"{path}: has more than 262144 bytes, the most that is read of a text; is it the file you meant?"
+    with fails(FileError, text):
+        ne.load_chip(path)
