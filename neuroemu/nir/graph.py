@@ -34,6 +34,10 @@ SUPPORTED = (
     "LI", "CubaLI", "NIRGraph",
 )  # fmt: skip
 NEURONS = ("IF", "LIF", "CubaLIF", "LI", "CubaLI")
+MOST_VALUES = 1 << 24
+"""Values a node gives, as many as an image has neurons: a shape is a few bytes of a file and memory for each value here."""
+MOST_DELAY = 1 << 20
+"""Ticks a Delay node waits: no presentation lasts longer."""
 TOLERANCE = 1e-3
 """Relative difference below which r is taken to equal tau/dt: files store float32."""
 
@@ -150,7 +154,13 @@ class GraphReader:
         """Shape of what a node gives; values themselves are kept flat, in C order."""
         if name not in self.shapes:
             self.shapes[name] = ()
-            self.shapes[name] = self._shape(name)
+            shape = self._shape(name)
+            if any(size < 1 for size in shape) or math.prod(shape) > MOST_VALUES:
+                raise self.refuse(
+                    name,
+                    f"has shape {shape}; sizes are at least 1, and together at most {MOST_VALUES}, correct the shape",
+                )
+            self.shapes[name] = shape
         if not self.shapes[name]:
             raise self.refuse(name, "its size depends on itself; give the loop a node with parameters of its size")
         return self.shapes[name]
@@ -162,7 +172,7 @@ class GraphReader:
     def _shape(self, name: str) -> tuple[int, ...]:
         node, kind = self.nodes[name], self.kind(name)
         if kind == "Input" and not self.before[name]:
-            return tuple(int(n) for n in np.atleast_1d(node.input_type["input"]))
+            return tuple(int(n) for n in np.atleast_1d(node.input_type["input"]).ravel())
         if kind in ("Linear", "Affine"):
             if np.ndim(node.weight) != 2:
                 raise self.refuse(
@@ -266,7 +276,13 @@ class GraphReader:
             raise self.refuse(
                 name, f"delay is {seconds[(seconds < 0) | ~np.isfinite(seconds)][0]:g} s; a delay is 0 or more"
             )
-        return term.delayed(np.rint(seconds / self.conventions.dt).astype(np.int64))
+        ticks = np.rint(seconds / self.conventions.dt)
+        if np.any(ticks > MOST_DELAY):
+            raise self.refuse(
+                name,
+                f"delay is {seconds.max():g} s, {ticks.max():g} ticks of dt; {MOST_DELAY} are the most, use a larger dt",
+            )
+        return term.delayed(ticks.astype(np.int64))
 
     def projection(self, source: str, name: str, term: LinearMap) -> Projection:
         routes: dict[str, tuple[Route, ...]] | None = None

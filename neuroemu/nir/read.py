@@ -23,6 +23,7 @@ from neuroemu.base.errors import FileError, NetworkError
 from neuroemu.network.network import Conventions, HostInput, Network, Population, Projection
 from neuroemu.network.synapses import synapses
 from neuroemu.nir.graph import NEURONS, SUPPORTED, GraphReader
+from neuroemu.nir.sizes import StatedError, check_stated
 
 METADATA = "neuroemu"
 PATIENCE_S = 60
@@ -77,7 +78,10 @@ def _checked(path: str | os.PathLike[str]) -> dict[str, str]:
     """Type of every node of a file that is a NIR file."""
     try:
         with h5py.File(path, "r") as file:
+            check_stated(file)
             return _kinds(file["node"])
+    except StatedError as error:
+        raise FileError(f"{path}: is not read, for {error}; export it with nir.write") from None
     except Exception as error:
         raise FileError(f"{path}: is not a NIR file ({_short(error)}); export it with nir.write") from None
 
