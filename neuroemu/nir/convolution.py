@@ -90,9 +90,9 @@ def pool(value: float, shape: Shape, window: Window) -> Plane:
 
 def flattened(shape: tuple[int, ...], node: Any) -> tuple[int, ...]:
     """The shape with the dimensions from start_dim to end_dim made one. Files number them with and without a batch dimension."""
-    stated = np.atleast_1d(node.output_type["output"]) if node.output_type["output"] is not None else np.zeros(0)
-    if stated.size and int(np.prod(stated)) == math.prod(shape):
-        return tuple(int(n) for n in stated)
+    stated = () if node.output_type["output"] is None else tuple(int(n) for n in np.ravel(node.output_type["output"]))
+    if stated and math.prod(stated) == math.prod(shape):
+        return stated
     return (math.prod(shape),)
 
 

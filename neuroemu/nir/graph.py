@@ -12,6 +12,7 @@ import numpy as np
 
 from neuroemu.base.arrays import Floats
 from neuroemu.base.errors import ConventionWarning, NetworkError
+from neuroemu.base.fields import shown
 from neuroemu.network.network import (
     IF,
     LI,
@@ -34,6 +35,8 @@ SUPPORTED = (
     "LI", "CubaLI", "NIRGraph",
 )  # fmt: skip
 NEURONS = ("IF", "LIF", "CubaLIF", "LI", "CubaLI")
+WINDOWS = ("kernel_size", "stride", "padding", "dilation", "groups", "input_shape")
+"""Parameters of planes, which are whole numbers, one or one an axis."""
 MOST_VALUES = 1 << 24
 """Values a node gives, as many as an image has neurons: a shape is a few bytes of a file and memory for each value here."""
 MOST_DELAY = 1 << 20
@@ -66,6 +69,7 @@ class GraphReader:
                 self.flatten(node, f"{prefix}{name}.")
             else:
                 self.nodes[prefix + name] = node
+                self.check_values(prefix + name)
                 self.before.setdefault(prefix + name, [])
         for source, target in graph.edges:
             for end in (source, target):
@@ -76,6 +80,21 @@ class GraphReader:
             tail = self.border(graph, prefix, source, nir.Output) if source in nested else prefix + source
             head = self.border(graph, prefix, target, nir.Input) if target in nested else prefix + target
             self.before.setdefault(head, []).append(tail)
+
+    def check_values(self, name: str) -> None:
+        """Parameters are real numbers (a padding may be a word), shapes and windows whole ones: files hold whatever they hold."""
+        for key, value in vars(self.nodes[name]).items():
+            if key == "metadata" or (key == "padding" and isinstance(value, str | bytes)):
+                continue
+            for part in value.values() if isinstance(value, dict) else (value,):
+                array = np.asarray(0 if part is None else part)
+                real = array.dtype.kind in "biuf"
+                whole = real and bool(np.all((np.abs(array) < 1 << 62) & (array == np.rint(array))))
+                if not real or ((isinstance(value, dict) or key in WINDOWS) and not whole):
+                    what = "whole numbers" if isinstance(value, dict) or key in WINDOWS else "numbers"
+                    raise self.refuse(name, f"{key} is {shown(part)}; give {what}")
+                if key in WINDOWS and array.size not in (1, 1 if key == "groups" else 2):
+                    raise self.refuse(name, f"{key} has {array.size} values; give one, or one an axis")
 
     def border(self, graph: Any, prefix: str, name: str, kind: type) -> str:
         """The node of a nested graph that stands for its border."""
@@ -137,11 +156,11 @@ class GraphReader:
         return shown
 
     def check_shape(self, name: str, source: str) -> None:
-        stated = tuple(int(n) for n in np.atleast_1d(self.nodes[name].output_type["output"]))
+        stated = tuple(int(n) for n in np.ravel(self.nodes[name].output_type["output"]))
         actual = self.shape(source)
         if stated == actual:
             return
-        if int(np.prod(stated)) != int(np.prod(actual)):
+        if math.prod(stated) != math.prod(actual):
             raise self.refuse(name, f"has shape {stated}, its source '{source}' {actual}; correct the Output's shape")
         warnings.warn(
             f"{self.path}: node '{name}': shape {stated} read as {actual}, the shape of '{source}'",
@@ -172,7 +191,7 @@ class GraphReader:
     def _shape(self, name: str) -> tuple[int, ...]:
         node, kind = self.nodes[name], self.kind(name)
         if kind == "Input" and not self.before[name]:
-            return tuple(int(n) for n in np.atleast_1d(node.input_type["input"]).ravel())
+            return tuple(int(n) for n in np.ravel(node.input_type["input"]))
         if kind in ("Linear", "Affine"):
             if np.ndim(node.weight) != 2:
                 raise self.refuse(
@@ -252,14 +271,13 @@ class GraphReader:
         if kind in ("Linear", "Affine"):
             after = [term.times(np.asarray(node.weight, np.float64).T) for term in before]
             if kind == "Affine":
-                bias = np.broadcast_to(np.asarray(node.bias, np.float64).ravel(), (self.size(name),))
-                after[0] = after[0].plus(bias)
+                after[0] = after[0].plus(self.one_each(name, "bias", self.size(name)))
             return after
         if kind in PLANES:
             plane = self.plane(name)
             after = [term.through(plane.entries, self.size(name)) for term in before]
             if kind == "Conv2d":
-                bias = np.broadcast_to(np.asarray(node.bias, np.float64).ravel(), plane.shape[0])
+                bias = self.one_each(name, "bias", plane.shape[0])
                 after[0] = after[0].plus(np.repeat(bias, math.prod(plane.shape[1:])))
             return after
         if kind == "Scale":
@@ -267,6 +285,13 @@ class GraphReader:
         if kind == "Delay":
             return [self.delayed(name, term) for term in before]
         return before  # Flatten, and the borders of nested graphs: values are kept flat, in C order
+
+    def one_each(self, name: str, key: str, n: int) -> Floats:
+        """A parameter as n values, of which the file has one or n."""
+        value = np.asarray(getattr(self.nodes[name], key), np.float64).ravel()
+        if value.size not in (1, n):
+            raise self.refuse(name, f"{key} has {value.size} values for {n}; give one, or that many")
+        return np.broadcast_to(value, (n,))
 
     def delayed(self, name: str, term: Term) -> Term:
         if term.bias is not None and np.any(term.bias != 0):
@@ -303,6 +328,9 @@ class GraphReader:
         if terms is None or not terms.by_source:
             raise self.refuse(name, "nothing feeds it; connect it or remove it")
         values = {key: self.spread(name, value) for key, value in vars(node).items() if isinstance(value, np.ndarray)}
+        for key, value in values.items():
+            if value.size not in (1, self.size(name)):
+                raise self.refuse(name, f"{key} has {value.size} values for {self.size(name)}; give one, or that many")
         self.check_gain(name, values)
         bias = terms.bias if terms.bias is not None else 0.0
 
