@@ -33,7 +33,7 @@ from neuroemu.language.check import check_program
 from neuroemu.language.program import hook_lines, python_hooks, specialize
 from neuroemu.language.reader import read_programs
 from neuroemu.learning import checkpoint as checkpoints
-from neuroemu.learning.training import State
+from neuroemu.learning.training import TrainingState
 from neuroemu.learning.training_plan import load_plan
 
 Rng = random.Random
@@ -184,7 +184,7 @@ def checkpoints_(folder: Path) -> Use:
     image = given.image()
     run = ne.run(image, given.stimulus(), engine="python", plastic=True, commit_every=given.commit_every)
     identity = {"image": image.digest, "seed": 3}
-    checkpoints.save(path, identity, State(run.memory, 0, 3, 1, run.counts.table, 1.5))
+    checkpoints.save(path, identity, TrainingState(run.memory, 0, 3, 1, run.counts.table, 1.5))
     return archive(
         path, stamp_checkpoint, lambda: ne.with_memory(image, checkpoints.load(path, identity, 10).memory).digest
     )

@@ -13,6 +13,8 @@ import neuroemu as ne
 
 TEACH = firmware("teach")
 N_IN, CLASSES = 16, 4
+READOUT = ("out", "v")
+"""What a lesson's answer is read from."""
 FEW = 8
 """Presentations run at a time by the training to kill: many moments to kill it at."""
 

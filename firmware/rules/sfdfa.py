@@ -295,4 +295,4 @@ def as_float(program, params, dt):
     del program  # both kinds are the same neuron
     steps, threshold = 2 ** int(params["k"]), params["threshold"] / 65536
     neuron = CubaLIF(steps // 2 * dt, steps * dt, v_threshold=threshold * steps, r=steps, w_in=steps // 2)
-    return neuron, 1 / 4096, {"reset": "subtract", "compare": ">=", "decay": "euler", "gain": "nir"}
+    return neuron, 1 / 4096, {"reset": "subtract", "spike_if": ">=", "decay": "euler", "gain": "nir"}

@@ -81,6 +81,21 @@ class Chip:
         found = named or registers.get(kind)
         return Bits(found.bits, int(found.overflow == "wrap")) if found else None
 
+    @property
+    def weight_width(self) -> Bits:
+        """Width of a stored weight, which every chip has."""
+        return self._certain("weight")
+
+    @property
+    def port_width(self) -> Bits:
+        """Width of a dendrite's port, which every chip has."""
+        return self._certain("port")
+
+    def _certain(self, register: str) -> Bits:
+        width = self.bits(register, register)
+        assert width is not None
+        return width
+
     def parameter(self, name: str) -> Range | None:
         """What the parameter may be on this chip; None if the datasheet does not say."""
         return self.sheet.core.parameters.get(name)

@@ -28,8 +28,7 @@ def demo(chip: str, weight_bits: int | None, data: str | None, as_json: bool) ->
     path, inputs, labels = ne.demo_data(data)
     network = steps.read(screen, str(path), {})
     loaded = ne.load_chip(chip)
-    width = loaded.bits("weight", "weight")
-    assert width is not None
+    width = loaded.weight_width
     bits = min(8, width.bits) if weight_bits is None else weight_bits
     image = ne.compile(network, loaded, weight_bits=bits)
     run = steps.execute(screen, image, inputs)

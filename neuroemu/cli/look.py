@@ -97,8 +97,7 @@ def _switch(text: str) -> tuple[str, int]:
 
 
 def _weight_bits(chip: Chip) -> int:
-    width = chip.bits("weight", "weight")
-    assert width is not None
+    width = chip.weight_width
     return width.bits
 
 

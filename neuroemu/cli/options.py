@@ -32,7 +32,8 @@ def conventions(command: Command) -> Command:
                 type=click.Choice(["now", "next"]),
                 help="In the tick of the spike, or the next [now].",
             ),
-            click.option("--compare", type=click.Choice([">", ">="]), help="How v meets the threshold [>]."),
+            click.option("--spike-if", type=click.Choice([">", ">="]), help="How v must meet the threshold [>]."),
+            click.option("--compare", type=click.Choice([">", ">="]), hidden=True),
             click.option("--decay", type=click.Choice(["euler", "exp"]), help="1 - dt/tau, or exp(-dt/tau) [euler]."),
             click.option(
                 "--gain", type=click.Choice(["nir", "unit"]), help="Scale inputs by r as NIR says, or not at all [nir]."

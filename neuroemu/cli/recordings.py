@@ -44,7 +44,7 @@ def diff(a: str, b: str, as_json: bool) -> None:
 
 
 def _recordings(a: str, b: str, screen: Screen) -> NoReturn:
-    found = ne.compare_recordings(ne.open_recording(a), ne.open_recording(b))
+    found = ne.diff_recordings(ne.open_recording(a), ne.open_recording(b))
     difference = found.difference
     how = "" if found.same_image else " (of different images, so without keys)"
     screen.result(

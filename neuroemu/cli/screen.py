@@ -21,7 +21,7 @@ PATIENCE_S = 2.0
 """Nothing is shown of work that is done sooner."""
 
 
-ARGUMENT = re.compile(r"\b(reset|reset_timing|compare|decay|gain|bias|engine|timing|assume)='([^']+)'")
+ARGUMENT = re.compile(r"\b(reset|reset_timing|spike_if|decay|gain|bias|engine|timing|assume)='([^']+)'")
 FLAGS = {"with split=True": "without --no-split", "align=False": "--no-align"}
 """What messages say of Python's arguments, and how a command says it."""
 

@@ -16,8 +16,8 @@ from neuroemu.cli.screen import Screen
 from neuroemu.cli.show import table
 from neuroemu.cli.steps import assumed
 from neuroemu.engines.run import ENGINES
+from neuroemu.learning.encoders import ENCODERS
 from neuroemu.learning.learned import learned
-from neuroemu.learning.samples import ENCODERS
 from neuroemu.learning.training import Training
 from neuroemu.learning.training_plan import Plan, follow, load_plan, plan_of
 from neuroemu.learning.watch import Watch
@@ -33,7 +33,7 @@ from neuroemu.results.report_units import FJ, amount
     "--chip", default="atlas", show_default=True, help="For a NIR file: a shipped chip's name, or a datasheet."
 )
 @assume_option
-@click.option("--encoder", type=click.Choice(ENCODERS), help="How values become packets [what suits the rule].")
+@click.option("--encoder", type=click.Choice(list(ENCODERS)), help="How values become packets [what suits the rule].")
 @click.option("--ticks", type=int, help="Ticks of input [what the rule's phases leave].")
 @click.option("--train", type=int, help="Use only so many training samples.")
 @click.option("--epochs", type=int, default=1, show_default=True)

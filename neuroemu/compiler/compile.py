@@ -1,4 +1,4 @@
-"""compile: quantise, balance, place and route a network into an image (design section 2)."""
+"""compile: quantise, balance, place and route a network into an image."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from neuroemu.base.errors import CapacityError, NetworkError, UnsupportedError
 from neuroemu.base.shelf import find_program, read_text, unknown
 from neuroemu.chip.chip import Chip
 from neuroemu.chip.width import Bits
-from neuroemu.compiler.features import assumptions, demand
-from neuroemu.compiler.fit import fit
+from neuroemu.compiler.features import assumptions, refuse_missing
 from neuroemu.compiler.parameters import parameters
 from neuroemu.compiler.place import Placement
+from neuroemu.compiler.place_and_route import place_and_route
 from neuroemu.compiler.quantize import IntegerPopulation, IntegerProjection, Quantized, quantize
 from neuroemu.image.bounds import port_bound
 from neuroemu.image.image import MOST_NEURONS, SYNAPSE_ID0, Image, ImagePopulation, ImageProjection, Part
@@ -32,7 +32,7 @@ from neuroemu.network.network import Network, Population, Projection, default_ro
 _CONVENTIONS = {
     "subtract": ("reset by subtraction", "reset='zero'"),
     "late": ("reset in the tick after the spike", "reset_timing='now'"),
-    "inclusive": ("spike at v >= threshold", "compare='>'"),
+    "inclusive": ("spike at v >= threshold", "spike_if='>'"),
 }
 """What a switch of the shipped neurons means to the user, and the convention that goes without it."""
 _LARGEST_SUM = (1 << 63) - 1
@@ -67,7 +67,7 @@ def compile(  # noqa: A001
             f"the network has {neurons} neurons with its host inputs, an image holds {MOST_NEURONS}; cut it into several"
         )
     chip = chip.assuming(assume)
-    demand(chip, network)
+    refuse_missing(chip, network)
     quantized = quantize(network, chip, weight_bits=weight_bits, verbatim=verbatim, bias=bias)
     return _Compiler(quantized, chip, align and not network.phases).image(split, placement)
 
@@ -98,7 +98,9 @@ class _Compiler:
         self.ports(populations, built_projections)
         self.probes()
         self.modulators()
-        placed, routing = fit(populations, built_projections, self.rules, self.chip, split=split, placement=placement)
+        placed, routing = place_and_route(
+            populations, built_projections, self.rules, self.chip, split=split, placement=placement
+        )
         return Image(
             chip_text=self.chip.text,
             chip_path=self.chip.path,
@@ -352,8 +354,7 @@ class _Compiler:
 
     def ports(self, populations: list[ImagePopulation], projections: tuple[ImageProjection, ...]) -> None:
         """A tick's exact sum at a port must stay within 64 bits."""
-        weight = self.chip.bits("weight", "weight")
-        assert weight is not None
+        weight = self.chip.weight_width
         bits = {p.name: weight.bits for p in projections if p.program is not None}
         for number, population in enumerate(populations):
             program = self.folded[population.name]

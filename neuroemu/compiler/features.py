@@ -109,7 +109,7 @@ def require(chip: Chip, needs: list[Need], neurons: Iterable[str] = (), rules: I
     raise UnsupportedError(f"{need.what}, {chip.missing(need.feature)}; {', or '.join(ways)}")
 
 
-def demand(chip: Chip, network: Network) -> None:
+def refuse_missing(chip: Chip, network: Network) -> None:
     """Refuse a network that needs a feature the chip is not known to have. Raises UnsupportedError."""
     neurons = [
         p.neuron.program if isinstance(p.neuron, Firmware) else FLOAT_MODELS[type(p.neuron)]

@@ -179,8 +179,7 @@ class Image:
 
 def synapse_bits(chip: Chip, rule: Program | None, widths: Mapping[str, Bits]) -> int:
     """Bits of a synapse in memory: its weight and the rule's synapse registers."""
-    weight = chip.bits("weight", "weight")
-    assert weight is not None
+    weight = chip.weight_width
     registers = rule.registers.values() if rule else ()
     return weight.bits + sum(widths[r.name].bits for r in registers if r.level == "synapse" and r.kind != "weight")
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from rich import box
 from rich.table import Table
 
+from neuroemu.base.arrays import Flags
 from neuroemu.base.errors import NetworkError, RunError
 from neuroemu.chip.width import Bits
 from neuroemu.engines.run import as_stimulus
@@ -37,11 +38,10 @@ NEVER = (
 )
 NAMED = 8
 """Neurons that a line names."""
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Neurons:
+class Findings:
     """Neurons of a population, by number, that something is wrong with.
 
     Whatever the input (module reach), ``never`` cannot fire, given with the largest v in reach and the threshold, and
@@ -119,7 +119,7 @@ class Explanation:
     rows: int
     n_probed: int
     losses: tuple[Loss, ...]
-    neurons: tuple[Neurons, ...]
+    neurons: tuple[Findings, ...]
     divergences: tuple[Divergence, ...]
     saturations: Mapping[str, int]
     """Results that did not fit their register, counted in the run by ``population.register``."""
@@ -272,7 +272,7 @@ def _spikes(population: str, run: Run, exact: Reference) -> tuple[Flags, Flags]:
     return run.raster(population) != 0, exact.spikes[population]
 
 
-def _neurons(population: ImagePopulation, run: Run, exact: Reference, bound: Reach, at_limit: NDArray[Any]) -> Neurons:
+def _neurons(population: ImagePopulation, run: Run, exact: Reference, bound: Reach, at_limit: NDArray[Any]) -> Findings:
     chip, floats = _spikes(population.name, run, exact)
     spiking = population.name not in exact.readout
     threshold = np.broadcast_to(population.params.get("threshold", 0), (population.n,))
@@ -280,7 +280,7 @@ def _neurons(population: ImagePopulation, run: Run, exact: Reference, bound: Rea
     def numbers(flags: Any) -> tuple[int, ...]:
         return tuple(int(k) for k in np.flatnonzero(flags & spiking))
 
-    return Neurons(
+    return Findings(
         node=population.name,
         n=population.n,
         never={k: (int(bound.high["v"][k]), int(threshold[k])) for k in numbers(bound.never)},

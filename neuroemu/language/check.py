@@ -1,6 +1,6 @@
 """Prove that a program fits a chip: no intermediate leaves 64 bits, every table index is inside, every register exists.
 
-Interval arithmetic over the datasheet's widths (design section 4). What cannot be proved is refused with
+Interval arithmetic over the datasheet's widths (docs/firmware.md). What cannot be proved is refused with
 ``path:line:col: what; what to do instead``; registers that can saturate or wrap are listed, not refused.
 """
 
@@ -155,9 +155,7 @@ class _Prover:
         return iv.of_bits(self.widths[name])
 
     def port(self) -> Bits:
-        width = self.chip.bits("port", "port")
-        assert width is not None
-        return width
+        return self.chip.port_width
 
     # ---- hooks
     def hook(self, function: Function) -> HookProof:

@@ -1,4 +1,4 @@
-"""Read a firmware file: accept the language of design section 4 and nothing else.
+"""Read a firmware file: accept the language of docs/firmware.md and nothing else.
 
 The file is parsed, never imported: what is not accepted here is never run. Errors say
 ``path:line:col: what; what to do instead``.

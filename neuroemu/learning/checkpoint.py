@@ -17,7 +17,7 @@ from neuroemu.base.fields import Arrays, Field, WrongFieldError
 from neuroemu.base.files import write_whole
 from neuroemu.base.reading import load_arrays, read_json
 from neuroemu.image.memory import Memory
-from neuroemu.learning.training import Epoch, State
+from neuroemu.learning.training import Epoch, TrainingState
 from neuroemu.results.stored import counts_of
 
 FORMAT = 2
@@ -25,7 +25,7 @@ _MOST = (1 << 63) - 1
 _HEADER = ("format", "identity", "epoch", "position", "right", "wall_s", "commits", "counts", "history", "digest")
 
 
-def save(path: Path, identity: Mapping[str, Any], state: State) -> None:
+def save(path: Path, identity: Mapping[str, Any], state: TrainingState) -> None:
     """Write the state of the training that ``identity`` describes: whatever of it differs makes another training. Raises FileError."""
     header = {
         "format": FORMAT,
@@ -48,7 +48,7 @@ def save(path: Path, identity: Mapping[str, Any], state: State) -> None:
     write_whole(path, buffer.getvalue())
 
 
-def load(path: Path, identity: Mapping[str, Any], samples: int) -> State:
+def load(path: Path, identity: Mapping[str, Any], samples: int) -> TrainingState:
     """Read the state of the training that ``identity`` describes, of so many samples.
 
     A checkpoint is data that somebody else may have written: every value is checked before anything is made of it, and the memory
@@ -80,7 +80,7 @@ def load(path: Path, identity: Mapping[str, Any], samples: int) -> State:
     return state
 
 
-def _state(fields: Mapping[str, Field], arrays: Arrays, samples: int) -> State:
+def _state(fields: Mapping[str, Field], arrays: Arrays, samples: int) -> TrainingState:
     fields["format"].integer(FORMAT, FORMAT)
     kept: dict[str, dict[str, Ints]] = {"weight": {}, "register": {}}
     for name, array in arrays.arrays.items():
@@ -92,7 +92,7 @@ def _state(fields: Mapping[str, Field], arrays: Arrays, samples: int) -> State:
     history = tuple(_epoch(entry, k) for k, entry in enumerate(fields["history"].items()))
     if len(history) != epoch:
         raise WrongFieldError(f"epoch is {epoch}, history has {len(history)}")
-    return State(
+    return TrainingState(
         Memory(kept["weight"], kept["register"], fields["commits"].integer(0, _MOST)),
         epoch,
         position,

@@ -13,6 +13,7 @@ from neuroemu.base.errors import FirmwareError, NetworkError
 from neuroemu.base.shelf import find_program
 from neuroemu.image.image import Image, ImageProjection
 from neuroemu.learning.alignment import weights_of
+from neuroemu.network.conventions import by_present_names
 from neuroemu.network.discrete import discretize
 from neuroemu.network.network import FLOAT_MODELS, Firmware, HostInput, Network, Neuron, Population, Projection, Sparse
 from neuroemu.network.synapses import synapses
@@ -78,9 +79,10 @@ def _model(population: Population, network: Network, image: Image) -> _Model:
         )
     found = function(member, image.population(population.name).params, network.conventions.dt)
     try:
-        model, unit, conventions = found
+        model, unit, stated = found
+        conventions = by_present_names(stated)
         replace(network.conventions, **conventions)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, AttributeError):
         raise FirmwareError(
             f"{path}: as_float returned {found!r}; return (neuron, unit of its weights, conventions)"
         ) from None

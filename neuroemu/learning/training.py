@@ -61,7 +61,7 @@ class Training:
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class TrainingState:
     """Where a training is. It is replaced, never changed: an interrupt finds the one before or the one after."""
 
     memory: Memory = field(default_factory=Memory)

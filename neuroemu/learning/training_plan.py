@@ -36,7 +36,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which data set (a name, or a path), and how its values become packets."""
 
     name: str
-    encoder: Literal["ttfs", "rate", "graded"] | None = None
+    encoder: str | None = None
     ticks: Positive | None = None
     options: dict[str, Any] = {}
     train: Positive | None = None

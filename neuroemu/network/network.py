@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ from neuroemu.base.arrays import Floats
 from neuroemu.base.errors import NetworkError
 from neuroemu.base.shelf import unknown
 from neuroemu.language.isa import NEURON_CHANNELS
+from neuroemu.network.conventions import Conventions
 
 BEYOND = 1 << 31
 """Past every index and delay: a float this large may not survive the way into an integer."""
@@ -103,45 +104,6 @@ class Firmware:
 Neuron = HostInput | LIF | CubaLIF | IF | LI | CubaLI | Firmware
 FLOAT_MODELS: dict[type, str] = {LIF: "lif", CubaLIF: "cuba_lif", IF: "if", LI: "li", CubaLI: "cuba_li"}
 """The shipped program each float model is compiled to."""
-
-
-@dataclass(frozen=True)
-class Conventions:
-    """What a NIR file does not say. The same weights under another convention are another network.
-
-    ``dt`` seconds a tick; ``reset`` to v_reset (``zero``) or by v_threshold (``subtract``), ``reset_timing`` in the tick of
-    the spike (``now``) or the one after (``next``); ``compare`` strictly or not; ``decay`` 1 - dt/tau (``euler``) or
-    exp(-dt/tau) (``exp``); ``gain`` as NIR's equations say (``nir``), or 1 whatever r and w_in are (``unit``).
-    """
-
-    dt: float = 1e-4
-    reset: Literal["zero", "subtract"] = "zero"
-    reset_timing: Literal["now", "next"] = "now"
-    compare: Literal[">", ">="] = ">"
-    decay: Literal["euler", "exp"] = "euler"
-    gain: Literal["nir", "unit"] = "nir"
-    max_spikes: int = 1
-
-    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
-        "reset": ("zero", "subtract"),
-        "reset_timing": ("now", "next"),
-        "compare": (">", ">="),
-        "decay": ("euler", "exp"),
-        "gain": ("nir", "unit"),
-    }
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.dt, float | int) and math.isfinite(self.dt) and self.dt > 0):
-            raise NetworkError(f"convention dt is {self.dt!r}; give the length of a tick in seconds, above 0")
-        for name, choices in self.CHOICES.items():
-            value = getattr(self, name)
-            if value not in choices:
-                raise NetworkError(f"convention {name} is {value!r}; choose one of {', '.join(choices)}")
-        if self.max_spikes != 1:
-            raise NetworkError(
-                f"convention max_spikes is {self.max_spikes!r}; a neuron sends at most one packet per channel and tick, "
-                "use 1 and a smaller dt"
-            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,7 +222,7 @@ class Network:
     projections: tuple[Projection, ...] = ()
     outputs: tuple[str, ...] = ()
     probes: tuple[tuple[str, str], ...] = ()
-    conventions: Conventions = Conventions()
+    conventions: Conventions = field(default_factory=Conventions)
     phases: tuple[Phase, ...] = ()
     modulators: tuple[Modulator, ...] = ()
     notes: tuple[str, ...] = ()

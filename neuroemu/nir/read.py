@@ -20,9 +20,11 @@ import nir
 import numpy as np
 
 from neuroemu.base.errors import FileError, NetworkError
-from neuroemu.network.network import Conventions, HostInput, Network, Population, Projection
+from neuroemu.network.conventions import Conventions, by_present_names
+from neuroemu.network.network import HostInput, Network, Population, Projection
 from neuroemu.network.synapses import synapses
-from neuroemu.nir.graph import NEURONS, SUPPORTED, GraphReader
+from neuroemu.nir.graph import GraphReader
+from neuroemu.nir.nodes import NEURONS, SUPPORTED
 from neuroemu.nir.sizes import StatedError, check_stated
 
 METADATA = "neuroemu"
@@ -36,24 +38,26 @@ def read_nir(
     dt: float | None = None,
     reset: Literal["zero", "subtract"] | None = None,
     reset_timing: Literal["now", "next"] | None = None,
-    compare: Literal[">", ">="] | None = None,
+    spike_if: Literal[">", ">="] | None = None,
     decay: Literal["euler", "exp"] | None = None,
     gain: Literal["nir", "unit"] | None = None,
     max_spikes: int | None = None,
     graded_input: bool = False,
+    compare: Literal[">", ">="] | None = None,
 ) -> Network:
     """Read a NIR file as a Network.
 
     Options left out are taken from the file's ``neuroemu`` metadata, else from Conventions. ``graded_input`` lets the input's
     values multiply the weights; otherwise the input is spikes. Warns (ConventionWarning) where an input gain r, or a w_in,
-    is not what leaves the input unscaled, and where a shape was repaired.
+    is not what leaves the input unscaled, and where a shape was repaired. ``compare`` is what ``spike_if`` was called.
 
     Raises FileError for a file that is no NIR file, NetworkError for nodes and parameters that cannot be imported.
     """
     graph = _load(path)
-    given = {"dt": dt, "reset": reset, "reset_timing": reset_timing, "compare": compare, "decay": decay, "gain": gain,
-             "max_spikes": max_spikes}  # fmt: skip
-    conventions = _conventions(path, graph, {name: value for name, value in given.items() if value is not None})
+    given = {"dt": dt, "reset": reset, "reset_timing": reset_timing, "spike_if": spike_if, "decay": decay, "gain": gain,
+             "max_spikes": max_spikes, "compare": compare}  # fmt: skip
+    stated = {name: value for name, value in given.items() if value is not None}
+    conventions = _conventions(path, graph, by_present_names(stated))
     return GraphReader(str(path), graph, conventions, graded_input).network()
 
 
@@ -125,7 +129,7 @@ def _conventions(path: object, graph: Any, given: Mapping[str, Any]) -> Conventi
     stored = graph.metadata.get(METADATA, {}) if isinstance(graph.metadata, dict) else {}
     known = {field.name for field in fields(Conventions)}
     read = {}
-    for name, value in stored.items() if isinstance(stored, dict) else ():
+    for name, value in by_present_names(stored, warn=False).items() if isinstance(stored, dict) else ():
         if name not in known:
             raise NetworkError(
                 f"{path}: metadata neuroemu/{name} is not a convention; the conventions are {', '.join(sorted(known))}"

@@ -230,9 +230,9 @@ def test_the_demo_takes_the_bits_a_chip_has(shell: Shell) -> None:
 
 def test_messages_name_options_as_a_shell_takes_them(shell: Shell) -> None:
     deploy = ("compile", NETWORK, "--chip", "loihi1", "-o", "a.image")
-    assert shell(*deploy, "--compare", ">=") == 1
+    assert shell(*deploy, "--spike-if", ">=") == 1
     text = (
-        "population '1': spike at v >= threshold is not in loihi1 (davies2018); use --compare '>', "
+        "population '1': spike at v >= threshold is not in loihi1 (davies2018); use --spike-if '>', "
         "or a chip that has it, such as generic45"
     )
     assert shell.err == f"neuroemu: {text}\n"

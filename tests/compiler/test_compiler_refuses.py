@@ -238,7 +238,7 @@ SILICON: dict[str, tuple[ne.Network, str]] = {
     ),
     "spike at threshold": (
         network(ne.Firmware("if", {"threshold": 64}, {"inclusive": 1})),
-        "population 'a': spike at v >= threshold is not in loihi1 (davies2018); use compare='>', "
+        "population 'a': spike at v >= threshold is not in loihi1 (davies2018); use spike_if='>', "
         "or a chip that has it, such as generic45",
     ),
     "threshold between steps": (

@@ -203,7 +203,7 @@ def test_wrong_companions_are_one_sentence() -> None:
 def drawn(seed: int) -> tuple[ne.Image, dict[str, Reach]]:
     rng = np.random.default_rng(seed)
     rule = {"reset": ["zero", "subtract"][seed % 2], "reset_timing": ["now", "next"][seed // 2 % 2]}
-    conventions = ne.Conventions(gain="unit", compare=">" if seed % 3 else ">=", **rule)  # type: ignore[arg-type]
+    conventions = ne.Conventions(gain="unit", spike_if=">" if seed % 3 else ">=", **rule)  # type: ignore[arg-type]
     models: tuple[Any, ...] = (
         ne.LIF(tau=rng.uniform(2e-4, 2e-3, 8), v_threshold=rng.uniform(1, 4, 8), bias=rng.normal(0, 0.2, 8)),
         ne.CubaLIF(tau_syn=2e-4, tau_mem=rng.uniform(2e-4, 1e-3, 8), v_threshold=rng.uniform(2, 9, 8), bias=rng.normal(0, 0.1, 8)),

@@ -57,7 +57,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(tmp_path: Path) -> None:
         f"layers = [10]\n[data]\nname = 'digits'\nticks = 4\n[rule]\nname = '{TEACH}'\n"
         f"[training]\nengine = 'python'\nepochs = 50\ncheckpoint = '{path}'\n"
     )
-    command = [sys.executable, "-c", "from neuroemu.cli import main; main()", "train", str(plan)]
+    command = [sys.executable, "-c", "from neuroemu.cli.main import main; main()", "train", str(plan)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     while not path.exists() and process.poll() is None:
         time.sleep(0.02)

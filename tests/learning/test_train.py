@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from fails import fails
-from lessons import CLASSES, N_IN, TEACH, dataset, encode, image, task, train
+from lessons import CLASSES, N_IN, READOUT, TEACH, dataset, encode, image, task, train
 
 import neuroemu as ne
 from neuroemu.learning.samples import Encode
-
-READOUT = ("out", "v")
 
 
 @pytest.fixture(scope="module")

@@ -132,3 +132,31 @@ def test_a_delay_past_every_presentation(tmp_path: Path) -> None:
     text = "node 'delay': delay is 1e+30 s, 1e+34 ticks of dt; 1048576 are the most, use a larger dt"
     with fails(ne.NetworkError, f"{path}: {text}"):
         ne.read_nir(path)
+
+
+OTHER_VALUES: dict[str, tuple[str, Any, str]] = {
+    "words": ("lif/tau", np.array([b"x", b"y", b"z"]), "node 'lif': tau is a list of 3; give numbers"),
+    "a size that is half": ("in/shape", np.array([1.5]), "node 'in': input_type is a list of 1; give whole numbers"),
+    "an infinite size": ("in/shape", np.array([np.inf]), "node 'in': input_type is a list of 1; give whole numbers"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_VALUES)
+def test_a_parameter_of_another_kind_or_length(tmp_path: Path, kind: str) -> None:
+    path = write(tmp_path / "n.nir")
+    place, value, text = OTHER_VALUES[kind]
+    with h5py.File(path, "a") as file:
+        del file[f"node/nodes/{place}"]
+        file[f"node/nodes/{place}"] = value
+    with fails(ne.NetworkError, f"{path}: {text}"):
+        ne.read_nir(path)
+
+
+def test_biases_and_windows_of_another_length(tmp_path: Path) -> None:
+    path = write(tmp_path / "n.nir", fc=nir.Affine(np.ones((3, 2)), np.zeros(2)))
+    with fails(ne.NetworkError, f"{path}: node 'fc': bias has 2 values for 3; give one, or that many"):
+        ne.read_nir(path)
+    wide = nir.SumPool2d(kernel_size=np.array([1, 1, 1]), stride=np.array([1, 1]), padding=np.array([0, 0]))
+    path = write(tmp_path / "p.nir", **{"in": nir.Input({"input": np.array([1, 2, 2])}), "fc": None, "pool": wide})
+    with fails(ne.NetworkError, f"{path}: node 'pool': kernel_size has 3 values; give one, or one an axis"):
+        ne.read_nir(path)

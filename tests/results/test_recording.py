@@ -158,7 +158,7 @@ def test_two_million_packets_take_little_memory(tmp_path: Path) -> None:
         total = sum(int(block["payload"].sum()) for block in source)
         read = tracemalloc.get_traced_memory()[1]
         tracemalloc.reset_peak()
-        assert ne.compare_recordings(source, ne.open_recording(tmp_path / "x.aer")).packets == n
+        assert ne.diff_recordings(source, ne.open_recording(tmp_path / "x.aer")).packets == n
         compared = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -259,7 +259,7 @@ KILLED = """
 import sys, numpy as np
 sys.path.insert(0, "tests")
 from recordings import HEADER, rows
-from neuroemu.recording import write_recording
+from neuroemu.results.recording import write_recording
 with write_recording(sys.argv[1], HEADER) as writer:
     for start in range(0, 1 << 30, 50_000):
         writer.append(rows(50_000, start))

@@ -40,7 +40,7 @@ def run(job: Job) -> Outcome:
     return recorder.outcome(whole.counts(), state, weights)
 
 
-NAMES = {number: name for name, number in CHANNELS.items()}
+CHANNEL_NAMES = {number: name for name, number in CHANNELS.items()}
 """Channels by their number."""
 
 
@@ -128,7 +128,7 @@ class Whole:
         for send in self.late[-1] if self.late else ():
             self.taken[send.population, send.channel][send.neuron] += 1
         for arrival in self.arrivals:
-            self.came[arrival.projection, arrival.part, NAMES[arrival.channel]][arrival.neuron] += 1
+            self.came[arrival.projection, arrival.part, CHANNEL_NAMES[arrival.channel]][arrival.neuron] += 1
 
     def send(self, send: Send, tick: int) -> None:
         for number, projection in enumerate(self.image.projections):

@@ -1,4 +1,4 @@
-"""Write the kernel of a batch: one self-contained source file for a network's shape and programs (design section 4).
+"""Write the kernel of a batch: one self-contained source file for a network's shape and programs (docs/design.md, the kernel).
 
 Loops, loads, calls and stores only: the arithmetic is the programs', included as text. The stages of a tick stand in the
 kernel under their names.

@@ -290,9 +290,7 @@ class Plan:
     @cached_property
     def port_width(self) -> Bits:
         """Width of every port."""
-        width = self.image.chip.bits("port", "port")
-        assert width is not None
-        return width
+        return self.image.chip.port_width
 
     @property
     def local_kinds(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ FAR = 1 << 62
 STAGE = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "boundscheck": False}
 
 
-class State(NamedTuple):
+class NocState(NamedTuple):
     """Everything a tick needs and leaves behind: arrays of records, integer arrays, and the mesh's constants."""
 
     links: Any

@@ -110,7 +110,7 @@ class _Twin:
         packets["service"] = traffic.service_ps(self.latencies)
         sources["next"], sources["stop"] = traffic.indptr[:-1], traffic.indptr[1:]
         sources["tail"] = traffic.tail
-        delivered = self.kernel.tick(self.kernel.State(packets=self.packets, **self.fixed))
+        delivered = self.kernel.tick(self.kernel.NocState(packets=self.packets, **self.fixed))
         if delivered < n:
             raise stuck(self.mesh, self.latencies, *self.held(), delivered, n)
         return Measured(
