@@ -14,6 +14,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from neuroemu.chip.chip import Chip, parse_chip
@@ -175,7 +176,10 @@ class Report:
         return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
     def renderables(self) -> Iterable[Table | str]:
-        """The report as tables and lines."""
+        """The report as tables and lines; names and notes come from files and are no markup."""
+        yield from (escape(part) if isinstance(part, str) else part for part in self._parts())
+
+    def _parts(self) -> Iterable[Table | str]:
         yield f"{self.chip}: {self.n} inference{'s' if self.n != 1 else ''} of {self.ticks} ticks (engine {self.engine})"
         yield self._events()
         yield from self._totals()
@@ -189,7 +193,7 @@ class Report:
             yield f"{self.dropped} deliveries were still under way at the end of their presentation and were dropped"
         yield from (f"note: {note}" for note in self.notes)
         used = {row.source for row in self.rows if row.source}
-        yield from (f"[{key}] {text}".replace("[", r"\[", 1) for key, text in self.sources.items() if key in used)
+        yield from (f"[{key}] {text}" for key, text in self.sources.items() if key in used)
 
     def _events(self) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -203,7 +207,9 @@ class Report:
                 else ("unknown" if row.basis == "unknown" else "")
             )
             price = amount(row.price_fj, FJ) if row.price_fj is not None else ""
-            table.add_row(row.event, row.unit, f"{row.count / self.n:,.1f}", price, energy, row.basis, row.source)
+            table.add_row(
+                row.event, row.unit, f"{row.count / self.n:,.1f}", price, energy, escape(row.basis), escape(row.source)
+            )
         return table
 
     def _totals(self) -> Iterable[str]:
@@ -242,7 +248,7 @@ class Report:
         for name in ("neurons", "spikes per inference", "active neuron-ticks"):
             table.add_column(name, justify="right")
         for name, n, spikes, share in self.activity:
-            table.add_row(name, str(n), f"{spikes:,.1f}", f"{share:.2%}")
+            table.add_row(escape(name), str(n), f"{spikes:,.1f}", f"{share:.2%}")
         return table
 
     def _cores(self) -> Table:
