@@ -24,7 +24,8 @@ CODES = (
 """Python that leaves the marker, in shapes that fit into a call, a line and a block."""
 VALUES: tuple[Any, ...] = (
     -1, 0, 1, 2, 3, 7, 31, 32, 63, 64, 255, 1 << 20, (1 << 24) + 1, 1 << 31, 1 << 32, 1 << 40, 1 << 63, -(1 << 31), -(1 << 63), 10**30,
-    1.5, 1e300, float("nan"), float("inf"), True, False, None, "", "x", "v", "spike", "drive", "../../x", "\x00", "é", "a" * 300, "[/red]", ":smile:", "\x1b[2J",
+    1.5, 1e300, float("nan"), float("inf"), True, False, None, "", "x", "v", "spike", "drive", "../../x", "\x00", "é", "a" * 300,
+    "[/red]", ":smile:", "\x1b[2J",
     [], {}, [1], [[1]], {"a": 1}, *CODES,
 )  # fmt: skip
 WORDS = (

@@ -35,10 +35,10 @@ LONGEST_S = 100
 """Seconds after which a single mutant hangs; those that are read run a network in a fraction of one."""
 
 
-def fuzz(kind: str, seed: int, first: int, n: int) -> dict[str, object]:
-    """Use mutants first to first + n - 1 of a kind. Raises AssertionError at the first fault."""
+def fuzz(kind: str, seed: int, first: int, n: int, seconds: float) -> dict[str, object]:
+    """Use mutants first to first + n - 1 of a kind, or as many as the seconds allow. Raises AssertionError at the first fault."""
     outcomes: Counter[str] = Counter()
-    slowest = (0.0, 0)
+    slowest, end = (0.0, 0), time.monotonic() + seconds
     signal.signal(signal.SIGALRM, _hangs)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -48,6 +48,8 @@ def fuzz(kind: str, seed: int, first: int, n: int) -> dict[str, object]:
         use = KINDS[kind](place)
         for k in range(first, first + n):
             begun = time.monotonic()
+            if begun > end:
+                break
             signal.alarm(LONGEST_S)
             try:
                 outcomes[use(random.Random(f"{seed} {kind} {k}"))] += 1
@@ -64,7 +66,7 @@ def fuzz(kind: str, seed: int, first: int, n: int) -> dict[str, object]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return {
         "kind": kind,
-        "n": n,
+        "n": outcomes.total(),
         "seed": seed,
         **outcomes,
         "slowest_s": round(slowest[0], 2),
@@ -84,10 +86,13 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=300, help="mutants of each kind")
     parser.add_argument("--first", type=int, default=0, help="number of the first one")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="stop a kind after so long, whatever --n says"
+    )
     options = parser.parse_args()
     for kind in KINDS if options.kind == "all" else [options.kind]:
         try:
-            print(json.dumps(fuzz(kind, options.seed, options.first, options.n)), flush=True)
+            print(json.dumps(fuzz(kind, options.seed, options.first, options.n, options.seconds)), flush=True)
         except AssertionError as fault:
             sys.exit(f"{fault} (seed {options.seed})")
 

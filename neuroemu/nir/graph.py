@@ -66,7 +66,8 @@ class GraphReader:
     def check_values(self, name: str) -> None:
         """Parameters are real numbers (a padding may be a word), shapes and windows whole ones: files hold whatever they hold."""
         for key, value in vars(self.nodes[name]).items():
-            if key == "metadata" or (key == "padding" and isinstance(value, str | bytes)):
+            word = key == "padding" and self.kind(name) == "Conv2d" and isinstance(value, str | bytes)
+            if key == "metadata" or word:
                 continue
             for part in value.values() if isinstance(value, dict) else (value,):
                 array = np.asarray(0 if part is None else part)

@@ -160,3 +160,9 @@ def test_biases_and_windows_of_another_length(tmp_path: Path) -> None:
     path = write(tmp_path / "p.nir", **{"in": nir.Input({"input": np.array([1, 2, 2])}), "fc": None, "pool": wide})
     with fails(ne.NetworkError, f"{path}: node 'pool': kernel_size has 3 values; give one, or one an axis"):
         ne.read_nir(path)
+    with h5py.File(path, "a") as file:
+        for key, value in (("kernel_size", np.array([1, 1])), ("padding", "same")):
+            del file[f"node/nodes/pool/{key}"]
+            file[f"node/nodes/pool/{key}"] = value
+    with fails(ne.NetworkError, f"{path}: node 'pool': padding is 'same'; give whole numbers"):
+        ne.read_nir(path)
