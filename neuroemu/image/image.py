@@ -93,12 +93,11 @@ class Image:
     def _program(self, owner: ImagePopulation | ImageProjection, frozen: bool) -> Program | None:
         if owner.program is None:
             return None
-        switches = owner.switches if isinstance(owner, ImagePopulation) else {}
-        key = (owner.program, tuple(sorted(switches.items())), frozen)
+        key = (owner.program, tuple(sorted(owner.switches.items())), frozen)
         if key not in self._parsed:
             path, source = self.programs[owner.program]
             name = Path(owner.program).name.replace(".py.", ".").removesuffix(".py")
-            program = specialize(parse_program(source, path, name), switches)
+            program = specialize(parse_program(source, path, name), owner.switches)
             self._parsed[key] = without_learning(program) if frozen else program
         return self._parsed[key]
 
@@ -241,6 +240,7 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
                 "delays": [part.delay for part in projection.parts],
                 **({"view": list(projection.view)} if projection.view else {}),
                 **({"frozen": True} if projection.frozen else {}),
+                **({"switches": dict(projection.switches)} if projection.switches else {}),
             }
         )
     for name in ("axon_core", "axon_index", "axon_population", "axon_neuron"):

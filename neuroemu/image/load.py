@@ -175,7 +175,7 @@ class _Reader:
             shape=sizes,
             id0=fields["id0"].integer(0, MOST_NEURONS),
             program=None if fields["program"].value is None else fields["program"].text(),
-            switches={name: value.integer(0, 1) for name, value in fields["switches"].mapping().items()},
+            switches=_switches(fields["switches"]),
             params=self.params(f"{tag}.param", fields["params"]),
             widths=_widths(fields["widths"]),
             age=fields["age"].integer(0, MAX_TICKS),
@@ -192,7 +192,7 @@ class _Reader:
         return Rivals(take(f"{tag}.first.{flag}", np.int64, (n + 1,)), take(f"{tag}.rivals.{flag}", np.int64, (None,)))
 
     def projection(self, number: int, entry: Field, populations: tuple[ImagePopulation, ...]) -> ImageProjection:
-        fields = entry.table(_PROJECTION, ("view", "frozen"))
+        fields = entry.table(_PROJECTION, ("view", "frozen", "switches"))
         last = len(populations) - 1
         pre, post = fields["pre"].integer(0, last), fields["post"].integer(0, last)
         delays = [delay.integer(0, MAX_TICKS) for delay in fields["delays"].items()]
@@ -216,6 +216,7 @@ class _Reader:
             ),
             view=_view(fields["view"]) if "view" in fields else None,
             frozen=_stated(fields, "frozen"),
+            switches=_switches(fields["switches"]) if "switches" in fields else {},
         )
 
     def part(self, tag: str, delay: int, n_pre: int) -> Part:
@@ -245,6 +246,10 @@ class _Reader:
 def _stated(fields: dict[str, Field], key: str) -> bool:
     """A flag that stands in a header only where it is true."""
     return key in fields and fields[key].flag()
+
+
+def _switches(field: Field) -> dict[str, int]:
+    return {name: value.integer(0, 1) for name, value in field.mapping().items()}
 
 
 def _widths(field: Field) -> dict[str, Bits]:

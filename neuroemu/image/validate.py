@@ -227,8 +227,8 @@ class _Checks:
         self.routes(place, projection, pre, post)
         if projection.program is None:
             _refuse_unless(
-                not (projection.params or projection.widths or projection.frozen),
-                f"{place} has params, widths or frozen, but no program that they are of",
+                not (projection.params or projection.widths or projection.frozen or projection.switches),
+                f"{place} has params, widths, switches or frozen, but no program that they are of",
             )
         else:
             self.rule(place, projection, post)

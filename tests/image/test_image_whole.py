@@ -156,7 +156,7 @@ WHOLE: dict[str, tuple[str, Change, str]] = {
     "no rule": (
         "online",
         put(Q, 0, "program", to=None),
-        "projections[0] has params, widths or frozen, but no program that they are of",
+        "projections[0] has params, widths, switches or frozen, but no program that they are of",
     ),
     "axon elsewhere": ("online", at("routing.axon_core", 0, 1), "routing.axon_core is not that of its synapses"),
     "entry elsewhere": (
