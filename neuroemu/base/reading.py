@@ -21,8 +21,9 @@ MOST_BYTES = 1 << 30
 """Bytes that the arrays of one packed file may unpack to, unless the environment says otherwise: twice the largest data set known
 (EMNIST), and what a laptop of 8 GB holds beside the run. A packed file of 3 MB can state 3 GiB; a plain .npy holds what it states."""
 MOST_BYTES_VARIABLE = "NEUROEMU_MOST_BYTES"
-MOST_HEADER = 1 << 25
-"""Bytes of JSON in a header: Python takes up to 21 times as much for it, so 32 MiB stay below 1 GiB."""
+HEADER_SHARE = 32
+"""A header of JSON may be this much shorter than arrays: Python takes up to 21 times as much for it, so 32 MiB stay below 1 GiB."""
+MOST_HEADER = MOST_BYTES // HEADER_SHARE
 MOST_TEXT = 1 << 18
 """Bytes of a text: datasheets, plans and programs. The longest that is shipped has 20 kB, and a program's syntax tree takes a thousand
 times its text."""
@@ -53,10 +54,14 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     return Path(path).open("rb")
 
 
-def read_json(content: bytes) -> Any:
-    """What a header's JSON says. Raises ValueError for what is none, or is too long or too deep."""
-    if len(content) > MOST_HEADER:
-        raise ValueError("header too long")
+def read_json(path: str | os.PathLike[str], content: bytes) -> Any:
+    """What a header's JSON says. Raises FileError for one that is too long, ValueError for what is none."""
+    limit = most_bytes() // HEADER_SHARE
+    if len(content) > limit:
+        raise FileError(
+            f"{path}: its header has more than {limit} bytes, the most that is read; set {MOST_BYTES_VARIABLE} to "
+            f"{HEADER_SHARE} times as many as it has if you trust the file and have the memory"
+        )
     try:
         return json.loads(content)
     except RecursionError:
@@ -64,9 +69,9 @@ def read_json(content: bytes) -> Any:
 
 
 def read_json_file(path: Path) -> Any:
-    """What a file of JSON says. Raises OSError and ValueError, before it is read if it is too long."""
+    """What a file of JSON says, no more of it read than a header may have. Raises OSError, FileError and ValueError."""
     with open_regular(path) as file:
-        return read_json(file.read(MOST_HEADER + 1))
+        return read_json(path, file.read(most_bytes() // HEADER_SHARE + 1))
 
 
 def load_arrays(path: str | os.PathLike[str]) -> NDArray[Any] | dict[str, NDArray[Any]]:

@@ -57,7 +57,7 @@ def load_image(path: str | os.PathLike[str]) -> Image:
         arrays = load_arrays(path)
         if not isinstance(arrays, dict):
             raise ValueError("one bare array")
-        header = read_json(arrays.pop("header").tobytes())
+        header = read_json(path, arrays.pop("header").tobytes())
         version = header.pop("format")
         digest = header.pop("digest")
     except FileError:

@@ -58,7 +58,7 @@ def load(path: Path, identity: Mapping[str, Any], samples: int) -> TrainingState
         arrays = load_arrays(path)
         if not isinstance(arrays, dict):
             raise ValueError("one bare array")
-        header = Field(read_json(arrays.pop("header").tobytes()), "").table(_HEADER)
+        header = Field(read_json(path, arrays.pop("header").tobytes()), "").table(_HEADER)
         state = _state(header, Arrays(arrays), samples)
         sound = header["digest"].value == state.memory.digest
         stated = header["identity"].table(identity)

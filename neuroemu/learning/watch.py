@@ -216,7 +216,7 @@ class Watch:
             arrays = load_arrays(path)
             if not isinstance(arrays, dict):
                 raise ValueError("one bare array")
-            return _restored(Field(read_json(arrays.pop("header").tobytes()), ""), Arrays(arrays))
+            return _restored(Field(read_json(path, arrays.pop("header").tobytes()), ""), Arrays(arrays))
         except FileError:
             raise
         except OSError as error:

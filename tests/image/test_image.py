@@ -110,7 +110,6 @@ NO_IMAGES = {
     "header is nested": archive(header=header("[" * 100_000)),
     "no format": archive(header=header("{}")),
     "no digest": archive(header=header('{"format": 1}')),
-    "header too long": archive(header=np.full((1 << 25) + 1, 32, np.uint8)),
 }
 
 
@@ -119,6 +118,20 @@ def test_file_is_no_image(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a.image"
     path.write_bytes(NO_IMAGES[kind])
     with fails(FileError, f"{path}: is not an image; make one with `neuroemu compile`"):
+        ne.load_image(path)
+
+
+def test_a_header_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.image"
+    path.write_bytes(archive(header=header("{" + " " * 100_000 + "}")))
+    with fails(FileError, f"{path}: is not an image; make one with `neuroemu compile`"):
+        ne.load_image(path)
+    monkeypatch.setenv("NEUROEMU_MOST_BYTES", "3200000")
+    text = (
+        f"{path}: its header has more than 100000 bytes, the most that is read; set NEUROEMU_MOST_BYTES to 32 times as many as it "
+        "has if you trust the file and have the memory"
+    )
+    with fails(FileError, text):
         ne.load_image(path)
 
 
