@@ -84,7 +84,7 @@ def load_arrays(path: str | os.PathLike[str]) -> NDArray[Any] | dict[str, NDArra
     with open_regular(path) as file:  # NumPy leaves a broken zip open if it opens it itself
         try:
             if file.read(len(_MAGIC)) == _MAGIC:
-                _check_size(file, os.fstat(file.fileno()).st_size)
+                _check_size(path, file, os.fstat(file.fileno()).st_size)
                 file.seek(0)
                 return np.asarray(np.load(file, allow_pickle=False))
             _check_archive(path, file)
@@ -114,10 +114,10 @@ def _check_archive(path: str | os.PathLike[str], file: BinaryIO) -> None:
             with archive.open(member) as content:
                 if content.read(len(_MAGIC)) != _MAGIC:
                     raise ValueError("a member that is no array")
-                _check_size(content, member.file_size)
+                _check_size(path, content, member.file_size)
 
 
-def _check_size(file: Any, size: int) -> None:
+def _check_size(path: str | os.PathLike[str], file: Any, size: int) -> None:
     """Refuse an array, read up to its magic, unless it is of plain values and takes no more bytes than the file has for it."""
     major, minor = file.read(2)
     if (major, minor) not in ((1, 0), (2, 0)):
@@ -134,5 +134,8 @@ def _check_size(file: Any, size: int) -> None:
         raise ValueError("objects, or nothing")
     if any(extent < 0 for extent in shape) or len(shape) > 32:
         raise ValueError("an impossible shape")
-    if math.prod(shape) * dtype.itemsize > size - len(_MAGIC) - 2 - length_bytes - length:
-        raise ValueError("fewer bytes than its header states")
+    stated, held = math.prod(shape) * dtype.itemsize, size - len(_MAGIC) - 2 - length_bytes - length
+    if stated > held:
+        raise FileError(
+            f"{path}: states an array of shape {shape} and dtype {dtype}, {stated} bytes, and holds {held}; save it again"
+        )
