@@ -162,3 +162,12 @@ def array_changed(arrays: dict[str, np.ndarray], rng: Rng) -> None:
         moved = arrays.pop(name)
         if rng.random() < 0.5:
             arrays[rng.choice(["x", f"{name}.x", CODE])] = moved
+
+
+def nudged(arrays: dict[str, np.ndarray], rng: Rng) -> None:
+    """A few weights and parameters one more or less, as another training might have left them: what passes must run."""
+    for name in rng.sample(sorted(n for n in arrays if ".param." in n or n.endswith(".weight")), 2):
+        flat = arrays[name].copy().ravel()
+        for _ in range(rng.randint(1, 6)):
+            flat[rng.randrange(flat.size)] += rng.choice([-1, 1])
+        arrays[name] = flat.reshape(arrays[name].shape)

@@ -39,6 +39,7 @@ def test_changed_files_are_refused_or_read(kind: str) -> None:
     assert used > 0
     assert outcome["refused"] + used + outcome.get("not a file", 0) == N
     assert outcome["mebibytes"] < MOST_MEBIBYTES
+    assert kind != "image" or outcome["ran on cpu"] > 0
 
 
 @pytest.mark.parametrize("name", ["graded", "rivals"])
