@@ -19,7 +19,8 @@ from neuroemu.image.image import MOST_NEURONS
 from neuroemu.image.load import MOST_CORES
 from neuroemu.image.memory import Memory
 from neuroemu.language.isa import MAX_TICKS
-from neuroemu.results.run import FORMAT, PLAIN, Counts, Layer, Run, Spikes, digest_of
+from neuroemu.results.counts import Counts
+from neuroemu.results.run import FORMAT, PLAIN, Layer, Run, Spikes, digest_of
 from neuroemu.results.timing import Timing
 
 _INT64 = 1 << 63
