@@ -14,7 +14,6 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from neuroemu.chip.chip import Chip, parse_chip
@@ -34,7 +33,7 @@ WIDTH = 118
 def as_text(parts: Iterable[Table | str]) -> str:
     """Tables and lines as plain text, lines unbroken."""
     text = io.StringIO()
-    console = Console(file=text, width=WIDTH, highlight=False, soft_wrap=True)
+    console = Console(file=text, width=WIDTH, highlight=False, markup=False, emoji=False, soft_wrap=True)
     for part in parts:
         console.print(part)
     return text.getvalue()
@@ -174,17 +173,16 @@ class Report:
         return f"Report({self.chip!r}, {self.n} inferences, {least}{amount(self.total_fj / max(self.n, 1), FJ)} each)"
 
     def __str__(self) -> str:
-        console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False)
+        console = Console(
+            file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False
+        )
         for part in self.renderables():
             console.print(part)
         assert isinstance(console.file, io.StringIO)
         return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
     def renderables(self) -> Iterable[Table | str]:
-        """The report as tables and lines; names and notes come from files and are no markup."""
-        yield from (escape(part) if isinstance(part, str) else part for part in self._parts())
-
-    def _parts(self) -> Iterable[Table | str]:
+        """The report as tables and lines, for a console without markup: names and notes come from files."""
         yield f"{self.chip}: {self.n} inference{'s' if self.n != 1 else ''} of {self.ticks} ticks (engine {self.engine})"
         yield self._events()
         yield from self._totals()
@@ -212,9 +210,7 @@ class Report:
                 else ("unknown" if row.basis == "unknown" else "")
             )
             price = amount(row.price_fj, FJ) if row.price_fj is not None else ""
-            table.add_row(
-                row.event, row.unit, f"{row.count / self.n:,.1f}", price, energy, escape(row.basis), escape(row.source)
-            )
+            table.add_row(row.event, row.unit, f"{row.count / self.n:,.1f}", price, energy, row.basis, row.source)
         return table
 
     def _totals(self) -> Iterable[str]:
@@ -253,7 +249,7 @@ class Report:
         for name in ("neurons", "spikes per inference", "active neuron-ticks"):
             table.add_column(name, justify="right")
         for name, n, spikes, share in self.activity:
-            table.add_row(escape(name), str(n), f"{spikes:,.1f}", f"{share:.2%}")
+            table.add_row(name, str(n), f"{spikes:,.1f}", f"{share:.2%}")
         return table
 
     def _cores(self) -> Table:

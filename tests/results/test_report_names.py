@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 import neuroemu as ne
+from neuroemu.cli.screen import Screen
+from neuroemu.cli.show import table
 from neuroemu.results.report import as_text
 
 
@@ -25,3 +28,13 @@ def test_brackets_are_no_markup() -> None:
         assert "note: [/y]" in shown
         assert "[horowitz2014] Horowitz" in shown
         assert "\\" not in shown
+
+
+def test_the_command_line_shows_them_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = table("name [/i]")
+    rows.add_row("cell [/b] :smile:")
+    Screen(False).result({}, "line [/red] [bold]", rows)
+    shown = capsys.readouterr().out
+    assert "line [/red] [bold]\n" in shown
+    assert "name [/i]" in shown
+    assert "cell [/b] :smile:" in shown
