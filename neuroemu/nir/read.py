@@ -32,6 +32,8 @@ from neuroemu.nir.sizes import StatedError, check_stated
 METADATA = "neuroemu"
 PATIENCE_S = 60
 """Seconds that HDF5 may take to read a file."""
+WORK_S, WORK_BYTES = 10, 1 << 22
+"""Seconds of a processor's work that a file may take, and bytes for which there is one more: reading takes a hundredth of it."""
 MOST_SAID = 1 << 12
 """Bytes of a refusal, less than a pipe takes at once."""
 
@@ -127,6 +129,8 @@ def _try_and_exit(path: str | os.PathLike[str], writer: int) -> None:
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(PATIENCE_S)
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_PROF, WORK_S + os.path.getsize(path) / WORK_BYTES)  # noqa: PTH202
         _limit_memory()
         _read(path)
     except NeuroemuError as error:
