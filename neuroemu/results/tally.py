@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from neuroemu.base.arrays import Ints
 from neuroemu.image.image import HOST, Image, ImagePopulation, ImageProjection, Part, Slice
+from neuroemu.image.prepared import prepared
 from neuroemu.language.check import Proof, check_program
 from neuroemu.language.isa import HOOKS, LEARNING_HOOKS
 from neuroemu.language.language import Program
@@ -56,10 +56,6 @@ class Raw:
     """What of all this happened in ticks of learning phases; ``taken`` and ``arrived`` are stated there."""
 
 
-_FAN_OUT: WeakKeyDictionary[Image, dict[tuple[int, int], list[tuple[int, Ints]]]] = WeakKeyDictionary()
-"""Synapses by core of an image's parts, worked out once: a training asks for them every few hundred presentations."""
-
-
 class Tables:
     """Facts about an image that counting needs, worked out once."""
 
@@ -83,11 +79,11 @@ class Tables:
 
     def fan_out(self, number: int, place: int) -> list[tuple[int, Ints]]:
         """For every core that a part of a projection reaches: synapses of every pre neuron there."""
-        known = _FAN_OUT.setdefault(self.image, {})
-        if (number, place) not in known:
-            projection = self.image.projections[number]
-            known[number, place] = list(_by_core(self.image.populations[projection.post], projection.parts[place]))
-        return known[number, place]
+        projection = self.image.projections[number]
+        return prepared(self.image).once(
+            ("fan_out", number, place),
+            lambda: list(_by_core(self.image.populations[projection.post], projection.parts[place])),
+        )
 
 
 def _by_core(population: ImagePopulation, part: Part) -> Iterable[tuple[int, Ints]]:
@@ -246,8 +242,13 @@ def _synapses(
                 table[f"hook_{hook}", piece.core, projection.name] += int(raw.synapse_hooks[number, hook][k])
 
 
-_PROOFS: WeakKeyDictionary[Image, dict[str, Proof]] = WeakKeyDictionary()
-"""Proofs of an image's programs by owner: a training asks for them every few hundred presentations."""
+def proof_of(image: Image, owner: str) -> Proof:
+    """The proof of an owner's program, made once: a training asks for it every few hundred presentations."""
+    owners: dict[str, ImagePopulation | ImageProjection] = {p.name: p for p in image.populations}
+    owners |= {p.name: p for p in image.projections}
+    program = image.program_of(owners[owner])
+    assert program is not None
+    return prepared(image).once(("proof", owner), lambda: check_program(program, image.chip))
 
 
 def expand(image: Image, counts: Counts) -> Counts:
@@ -255,17 +256,13 @@ def expand(image: Image, counts: Counts) -> Counts:
     table = Counter(counts.table)
     owners: dict[str, ImagePopulation | ImageProjection] = {p.name: p for p in image.populations}
     owners |= {p.name: p for p in image.projections}
-    proofs = _PROOFS.setdefault(image, {})
     for (key, core, owner), times in counts.table.items():
         if not key.startswith("hook_"):
             continue
         program = image.program_of(owners[owner])
         assert program is not None
-        if owner not in proofs:
-            proofs[owner] = check_program(program, image.chip)
-        for event, n in per_call(
-            program, proofs[owner], key.removeprefix("hook_"), image.chip.word_bits, times
-        ).items():
+        proof = proof_of(image, owner)
+        for event, n in per_call(program, proof, key.removeprefix("hook_"), image.chip.word_bits, times).items():
             table[event, core, owner] += n
     return Counts(table)
 

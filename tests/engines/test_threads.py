@@ -25,6 +25,7 @@ from neuroemu.engines import compiled
 from neuroemu.engines.kernel import cpu
 from neuroemu.engines.noc import noc_twin
 from neuroemu.engines.threads import StopFlag, Stopped, attended, heeding_interrupts, side_by_side
+from neuroemu.image.prepared import prepared
 
 ROOT = Path(__file__).parents[2]
 TICKS = 200_000
@@ -177,7 +178,7 @@ def test_an_image_that_is_gone_takes_its_kernel_with_it() -> None:
     compiled._alive.clear()
     gone = image()
     assert len(ne.run(gone, packet(1)).spikes) == 3
-    (written,) = cpu._WRITTEN[gone].values()
+    written = prepared(gone).once(("kernel", False, False), lambda: pytest.fail("no kernel was kept"))
     (kernel,) = written.kernels.values()
     name, seen = kernel.module.__name__, weakref.ref(gone)
     del written, kernel

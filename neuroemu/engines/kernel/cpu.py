@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +18,7 @@ from neuroemu.engines.kernel.kernel_arrays import KernelArrays
 from neuroemu.engines.kernel.kernel_results import Results
 from neuroemu.engines.kernel.plan import Plan
 from neuroemu.engines.threads import StopFlag, Stopped, attended, side_by_side
-from neuroemu.image.image import Image
+from neuroemu.image.prepared import prepared
 from neuroemu.results.run import Spikes
 
 RECORD = 1 << 20
@@ -39,11 +37,6 @@ class Written:
     kernels: dict[tuple[Any, ...], Kernel]
 
 
-_WRITTEN: WeakKeyDictionary[Image, dict[tuple[bool, bool], Written]] = WeakKeyDictionary()
-"""By whether its rules run, and whether every presentation is committed in the kernel. What is held here keeps kernels in memory."""
-_WRITING = threading.Lock()
-
-
 def run(job: Job) -> Outcome:
     """Compile or load the kernel, run all presentations, collect what it counted."""
     batch = _Batch(job)
@@ -56,13 +49,8 @@ def run(job: Job) -> Outcome:
 
 
 def _written(job: Job, plan: Plan) -> Written:
-    """The text of the job's kernel, written once for an image, whoever asks first."""
-    with _WRITING:
-        known = _WRITTEN.setdefault(job.image, {})
-        kind = job.plastic, plan.immediate
-        if kind not in known:
-            known[kind] = Written(*generate(plan), {})
-        return known[kind]
+    """The text of the job's kernel, written once for an image; what is held here keeps kernels in memory."""
+    return prepared(job.image).once(("kernel", job.plastic, plan.immediate), lambda: Written(*generate(plan), {}))
 
 
 class _Batch:

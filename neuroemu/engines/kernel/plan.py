@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,8 @@ from neuroemu.chip.width import Bits
 from neuroemu.engines.job import Job, readouts
 from neuroemu.engines.kernel.written import check_written
 from neuroemu.image.bounds import port_bound
-from neuroemu.image.image import Image, ImagePopulation, ImageProjection, Params, Part
+from neuroemu.image.image import ImagePopulation, ImageProjection, Params, Part
+from neuroemu.image.prepared import prepared
 from neuroemu.language.check import Proof, check_program
 from neuroemu.language.interval import Interval
 from neuroemu.language.isa import HOOKS, LEARNING_HOOKS
@@ -212,10 +212,6 @@ class ProjectionPlan:
         return np.stack([part.indptr + start for part, start in zip(self.parts, starts, strict=False)])
 
 
-_KNOWN: WeakKeyDictionary[Image, dict[bool, tuple[list[ProjectionPlan], list[PopulationPlan]]]] = WeakKeyDictionary()
-"""Layouts of an image, by whether its rules run: proofs take longer than a hundred presentations."""
-
-
 class Plan:
     """The layout of one job's image."""
 
@@ -226,13 +222,15 @@ class Plan:
         self.immediate = job.plastic and job.commit_every == 1
         """Whether every presentation is followed by its commit, in one kernel."""
         self.hosts = [(k, p) for k, p in enumerate(self.image.populations) if p.is_host]
-        known = _KNOWN.setdefault(self.image, {})
-        if job.plastic not in known:
-            self.projections = [self._projection(number) for number in range(len(self.image.projections))]
-            self.populations = [self._population(k) for k, p in enumerate(self.image.populations) if not p.is_host]
-            known[job.plastic] = (self.projections, self.populations)
-        self.projections, self.populations = known[job.plastic]
+        self.projections: list[ProjectionPlan] = []
+        self.projections, self.populations = prepared(self.image).once(("layout", job.plastic), self._owners)
         self.readouts = readouts(self.image)
+
+    def _owners(self) -> tuple[list[ProjectionPlan], list[PopulationPlan]]:
+        """Projections, then populations, which look at them. Proofs take longer than a hundred presentations: once an image."""
+        self.projections = [self._projection(number) for number in range(len(self.image.projections))]
+        populations = [self._population(k) for k, p in enumerate(self.image.populations) if not p.is_host]
+        return self.projections, populations
 
     @property
     def most_a_tick(self) -> int:
