@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -46,6 +48,37 @@ def save(path: Path, identity: Mapping[str, Any], state: TrainingState) -> None:
         buffer, allow_pickle=False, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays
     )
     write_whole(path, buffer.getvalue())
+
+
+class Keeper:
+    """The checkpoint of a training under way, written every ``every_s`` seconds and at its end; without a path it keeps nothing."""
+
+    def __init__(
+        self, path: str | os.PathLike[str] | None, every_s: float, identity: Mapping[str, Any], samples: int
+    ) -> None:
+        self.path = None if path is None else Path(path)
+        self.every_s, self.identity, self.samples = every_s, identity, samples
+        self.due = time.monotonic()  # the first state is kept at once: a path that cannot be written shows itself early
+        self.kept: TrainingState | None = None
+
+    def begin(self, state: TrainingState) -> TrainingState:
+        """The state in the file, if there is one, else the one given. Raises FileError."""
+        if self.path is not None and self.path.exists():
+            state = load(self.path, self.identity, self.samples)
+        self.kept = state
+        return state
+
+    def keep(self, state: TrainingState) -> None:
+        """Write the state if it is time to."""
+        if self.path is not None and time.monotonic() >= self.due:
+            save(self.path, self.identity, state)
+            self.kept, self.due = state, time.monotonic() + self.every_s
+
+    def end(self, state: TrainingState) -> None:
+        """Write the last state, unless the file holds it."""
+        if self.path is not None and state is not self.kept:
+            save(self.path, self.identity, state)
+            self.kept = state
 
 
 def load(path: Path, identity: Mapping[str, Any], samples: int) -> TrainingState:

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,9 @@ from neuroemu.engines.run import run
 from neuroemu.image.image import Image
 from neuroemu.image.memory import Memory, with_memory
 from neuroemu.language.draws import permutation
-from neuroemu.learning import checkpoint as checkpoints
+from neuroemu.learning.checkpoint import Keeper
 from neuroemu.learning.encoders import NamedEncoder
+from neuroemu.learning.options import TrainingOptions
 from neuroemu.learning.samples import (
     VOTE,
     Encode,
@@ -100,42 +100,18 @@ def train(
     Raises UnknownNameError, RunError, StimulusError, NetworkError, UnsupportedError, FileError.
     """
     samples, tests = plain(dataset), None if test is None else plain(test)
-    _check(epochs, commit_every, lanes, patience, tests)
+    options = TrainingOptions(epochs, commit_every, lanes, engine, workers, seed, patience, every_s)
+    if patience is not None and tests is None:
+        raise RunError("patience waits for a better test accuracy and there is no test data; give test")
     schedule, output = schedule or {}, output_of(image, output)
     read = readout_of(image, output, readout)
     check_schedule(image, schedule)
     encoded = encoder(image, samples, encode, ticks=ticks, seed=seed, vote=read == VOTE)
-    threads = workers if lanes is None else min(workers or os.cpu_count() or 1, lanes)
-    reading = _Reading(encoded, output, read, engine, threads, seed)
-    work = _Trainer(freeze(image, frozen), samples, tests, reading, schedule, commit_every, epochs, watch)
-    path = None if checkpoint is None else Path(checkpoint)
+    reading = _Reading(encoded, output, read, engine, options.threads, seed)
+    work = _Trainer(freeze(image, frozen), samples, tests, reading, schedule, options, watch)
     begin = start or Memory()
-    identity = {
-        "image": work.image.digest,
-        "data": samples.digest if path else "",
-        "encoder": str(encoded) if isinstance(encoded, NamedEncoder) else "a function",
-        "schedule": digest(schedule),
-        "seed": seed,
-        "commit_every": commit_every,
-        "start": begin.digest,
-    }
-    found = path is not None and path.exists()
-    state = kept = checkpoints.load(path, identity, samples.labels.size) if path and found else TrainingState(begin)
-    due = time.monotonic()  # the first presentations are kept at once: a path that cannot be written shows itself early
-    try:
-        while state.epoch < epochs and not patience_is_over(state.history, patience):
-            order = permutation(samples.labels.size, seed, state.epoch)
-            while state.position < samples.labels.size:
-                state = work.some(state, order)
-                if progress is not silent:
-                    progress(work.say(state), state.position, samples.labels.size)
-                if path is not None and time.monotonic() >= due:
-                    checkpoints.save(path, identity, state)
-                    kept, due = state, time.monotonic() + every_s
-            state = work.finish(state)
-    finally:
-        if path is not None and state is not kept:
-            checkpoints.save(path, identity, state)
+    keeper = Keeper(checkpoint, every_s, work.identity(begin) if checkpoint else {}, samples.labels.size)
+    state = work.epochs(keeper.begin(TrainingState(begin)), keeper, progress)
     last = at_epoch(image, schedule, max(state.epoch - 1, 0))
     return Training(
         with_memory(last, state.memory),
@@ -144,19 +120,6 @@ def train(
         work.neuron_labels(state) if read == VOTE else None,
         state.epoch < epochs,
     )
-
-
-def _check(epochs: int, commit_every: int, lanes: int | None, patience: int | None, tests: Plain | None) -> None:
-    if epochs < 1:
-        raise RunError(f"epochs is {epochs}; train for at least 1")
-    if lanes is not None and not 1 <= lanes <= commit_every:
-        raise RunError(
-            f"lanes is {lanes}, commit_every {commit_every}; what runs side by side is committed together, use 1 to {commit_every}"
-        )
-    if patience is not None and patience < 1:
-        raise RunError(f"patience is {patience}; wait for at least 1 epoch")
-    if patience is not None and tests is None:
-        raise RunError("patience waits for a better test accuracy and there is no test data; give test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,8 +171,7 @@ class _Trainer:
     tests: Plain | None
     reading: _Reading
     schedule: Schedule
-    commit_every: int
-    epochs: int
+    options: TrainingOptions
     watch: Watch | None
     said: tuple[float, str] = (0.0, "")
     images: dict[tuple[int, ...], Image] = field(default_factory=dict)
@@ -225,6 +187,35 @@ class _Trainer:
                 f"label {wrong[0]} has no neuron: output '{self.reading.output}' has {n}; use labels 0..{n - 1}, or a larger output"
             )
 
+    def identity(self, begin: Memory) -> dict[str, Any]:
+        """What a checkpoint must be of for this training to go on from it."""
+        encode = self.reading.encode
+        return {
+            "image": self.image.digest,
+            "data": self.samples.digest,
+            "encoder": str(encode) if isinstance(encode, NamedEncoder) else "a function",
+            "schedule": digest(self.schedule),
+            "seed": self.options.seed,
+            "commit_every": self.options.commit_every,
+            "start": begin.digest,
+        }
+
+    def epochs(self, state: TrainingState, keeper: Keeper, progress: Progress) -> TrainingState:
+        """Go on from a state to the last epoch, or until patience is over."""
+        n, options = self.samples.labels.size, self.options
+        try:
+            while state.epoch < options.epochs and not patience_is_over(state.history, options.patience):
+                order = permutation(n, options.seed, state.epoch)
+                while state.position < n:
+                    state = self.some(state, order)
+                    if progress is not silent:
+                        progress(self.say(state), state.position, n)
+                    keeper.keep(state)
+                state = self.finish(state)
+        finally:
+            keeper.end(state)
+        return state
+
     def image_in(self, epoch: int) -> Image:
         """The image of an epoch, the same object as long as its parameters are: engines keep their kernels by it."""
         key = tuple(max((e for e in values if e <= epoch), default=-1) for values in self.schedule.values())
@@ -237,14 +228,14 @@ class _Trainer:
         begun = time.perf_counter()
         number = state.epoch * order.size + state.position
         room = AT_ONCE if self.watch is None else min(AT_ONCE, self.watch.room(self.image, state.memory, number))
-        size = max(room // self.commit_every, 1) * self.commit_every
+        size = max(room // self.options.commit_every, 1) * self.options.commit_every
         chosen = order[state.position : state.position + size]
         done = run(
             self.image_in(state.epoch),
             self.stimulus(chosen, number),
             engine=self.reading.engine,
             plastic=True,
-            commit_every=self.commit_every,
+            commit_every=self.options.commit_every,
             workers=self.reading.workers,
             seed=self.reading.seed,
             start=state.memory,
@@ -292,7 +283,7 @@ class _Trainer:
             cost = f"{spikes:,.1f} spikes and {amount(energy, FJ)} a sample"
             self.said = time.monotonic(), cost
         right = "" if self.reading.readout == VOTE else f"{state.right / state.position:.1%} right, "
-        return f"epoch {state.epoch + 1} of {self.epochs}: {right}{cost}"
+        return f"epoch {state.epoch + 1} of {self.options.epochs}: {right}{cost}"
 
     def neuron_labels(self, state: TrainingState) -> Ints:
         """The label of every output neuron, as what the chip remembers answers now."""
