@@ -93,11 +93,11 @@ class RunFunction(Function):
                 reach = w.arg(f"{plan.tag}_reach_{channel}")
                 w(f"slot = tick % {self.plan.ring}")
                 with w.loop("e", f"{plan.tag}_count_{channel}[slot]"):
-                    w(f"due = max(due, tick + {reach}[{plan.tag}_list_{channel}[slot, e]])")
+                    w(f"due = max(due, tick + {reach}[u64({plan.tag}_list_{channel}[slot, e])])")
 
     def base(self, presentation: str, tick: str) -> None:
         if self.plan.keyed:
-            self.w(f"base = tick_key(u64(seed), {presentation}, {tick})")
+            self.w(f"base = tick_key(u64(i64(seed)), {presentation}, {tick})")
 
     # ---- storage
     def begin(self) -> None:
@@ -240,7 +240,7 @@ class RunFunction(Function):
         w(f"{tag}_count_{channel}[slot] = n")
         with w.loop("e", "n"):
             w("record[0, length] = b", "record[1, length] = tick", f"record[2, length] = {CHANNELS[channel]}")
-            w(f"record[3, length] = {plan.population.id0} + {tag}_list_{channel}[slot, e]")
+            w(f"record[3, length] = {plan.population.id0} + i64({tag}_list_{channel}[slot, e])")
             w(f"record[4, length] = {f'{tag}_payloads_{channel}[slot, e]' if graded else 1}", "length += 1")
 
     def probes(self) -> None:
@@ -283,7 +283,9 @@ class RunFunction(Function):
                 with w.block(f"for back in range(min({ring}, ticks)):"):
                     w(f"slot = (ticks - 1 - back) % {ring}")
                     with w.loop("e", f"{plan.tag}_count_{channel}[slot]"):
-                        w(f"{w.arg(f'{plan.tag}_unsent_{channel}')}[back, {plan.tag}_list_{channel}[slot, e]] += 1")
+                        w(
+                            f"{w.arg(f'{plan.tag}_unsent_{channel}')}[back, u64({plan.tag}_list_{channel}[slot, e])] += 1"
+                        )
 
     def end(self) -> None:
         w = self.w
@@ -296,7 +298,7 @@ class RunFunction(Function):
         if immediate:
             w("batch = 1")
         if immediate and self.plan.keyed:
-            w(f"commit_base = tick_key(u64(seed), u64(commits + b), u64({COMMIT_TICK}))")
+            w(f"commit_base = tick_key(u64(i64(seed)), u64(commits + b), u64({COMMIT_TICK}))")
         for projection in self.plan.projections:
             if projection.owner and "end_synapse" in projection.owner.hooks:
                 with self.stage(f"end_{projection.tag}"):
