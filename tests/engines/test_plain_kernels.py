@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
 from functools import cache
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -99,3 +103,26 @@ def test_every_shipped_rule(name: str, commit_every: int) -> None:
     assert any(np.mean(oracle.weights[label] != weights_of(image, label)) > 0.1 for label in learned)
     for load in LOADS:
         equal(oracle, as_text(load, image, case.stimulus.slice(3, 12), **how))
+
+
+def test_numba_compiles_every_stage_once(tmp_path: Path) -> None:
+    """An argument that is a constant in the text first and a number later would make two kernels of one stage."""
+    case, image = built("current_based")
+    loaded: list[ModuleType] = []
+
+    def load(text: str) -> ModuleType:
+        path = tmp_path / "kernel_once.py"  # a name no kernel has: nothing of it is compiled yet
+        path.write_text(text)
+        spec = importlib.util.spec_from_file_location("kernel_once", path)
+        assert spec is not None
+        assert spec.loader is not None
+        loaded.append(importlib.util.module_from_spec(spec))
+        spec.loader.exec_module(loaded[0])
+        return loaded[0]
+
+    with interpreted(load):
+        run = ne.run(image, case.stimulus(), engine="cpu", workers=1)
+    assert len(run.spikes) > 100
+    stages = re.findall(r"@njit\([^\n]*forceinline=True[^\n]*\ndef (\w+)", (tmp_path / "kernel_once.py").read_text())
+    assert {"begin", "deliver_q0_input", "soma_p1", "axon_out_p1", "soma_p2", "undelivered"} <= set(stages)
+    assert {name: len(getattr(loaded[0], name).signatures) for name in stages} == dict.fromkeys(stages, 1)

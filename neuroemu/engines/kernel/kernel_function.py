@@ -167,7 +167,7 @@ class Function:
                     self.call.site(projection.tag, "commit_synapse", site("commit_synapse"), "commit_base")
                     self.synapses(projection, "commit_synapse")
         for name, shape in self.call.sums():
-            self.w.fill(self.w.arg(name), shape, 0)
+            self.w.fill({self.w.arg(name): 0}, shape)
 
     def neurons(self, plan: PopulationPlan, hook: str, base: str = "base") -> None:
         """Call a hook for all neurons of a population."""

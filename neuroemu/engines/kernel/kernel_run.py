@@ -31,7 +31,7 @@ class RunFunction(Function):
                 w("next_one = b", "break")
             with self.stage("begin"):
                 self.begin()
-            w("ticks = 0")
+            w("ticks = i64(0)")  # for a plain 0 Numba compiles every stage once more
             self.course()
             with self.stage("undelivered"):
                 self.undelivered()
@@ -93,7 +93,7 @@ class RunFunction(Function):
                 reach = w.arg(f"{plan.tag}_reach_{channel}")
                 w(f"slot = tick % {self.plan.ring}")
                 with w.loop("e", f"{plan.tag}_count_{channel}[slot]"):
-                    w(f"due = max(due, tick + {reach}[u64({plan.tag}_list_{channel}[slot, e])])")
+                    w(f"due = max(due, tick + {reach}[{plan.tag}_list_{channel}[slot, e]])")
 
     def base(self, presentation: str, tick: str) -> None:
         if self.plan.keyed:
@@ -101,19 +101,21 @@ class RunFunction(Function):
 
     # ---- storage
     def begin(self) -> None:
-        w = self.w
-        for local in local_registers(self):
-            w.fill(local.name, local.kept, local.init)
+        w, registers = self.w, local_registers(self)
         for plan in self.plan.populations:
+            own = {local.name: local.init for local in registers if local.name.startswith(f"{plan.tag}__")}
+            w.fill(own, (plan.population.n,))
             self.rest(plan)
-            for channel in plan.owner.program.channels:
-                w.fill(f"{plan.tag}_count_{channel}", (self.plan.ring,), 0)
+            w.fill({f"{plan.tag}_count_{channel}": 0 for channel in plan.owner.program.channels}, (self.plan.ring,))
+        for local in registers:  # those of synapses may be large: one array at a time
+            if not local.name.startswith("p"):
+                w.fill({local.name: local.init}, local.kept)
 
     def rest(self, plan: PopulationPlan) -> None:
         """Clear the ports of a population."""
         for port in plan.totals:
-            self.w.fill(f"{plan.tag}_total_{port}", (plan.population.n,), 0)
-        self.w.fill(f"{plan.tag}_touched", (plan.population.n,), 0)
+            self.w.fill({f"{plan.tag}_total_{port}": 0}, (plan.population.n,))
+        self.w.fill({f"{plan.tag}_touched": 0}, (plan.population.n,))
 
     def give_back(self) -> None:
         """Registers after the last presentation, for Run.state."""
@@ -182,10 +184,9 @@ class RunFunction(Function):
                 if fired != f"{tag}_fired":
                     w.copy(f"{tag}_fired", fired, (plan.population.n,))
         with w.block("else:"):
-            for channel in program.channels:
-                w.fill(f"{tag}_flag_{channel}", (plan.population.n,), 0)
-            if self.plan.ruled(plan.number):
-                w.fill(f"{tag}_fired", (plan.population.n,), 0)
+            flags = [f"{tag}_flag_{channel}" for channel in program.channels]
+            flags += [f"{tag}_fired"] if self.plan.ruled(plan.number) else []
+            w.fill(dict.fromkeys(flags, 0), (plan.population.n,))
         self.rest(plan)
 
     def settle(self, plan: PopulationPlan) -> None:
@@ -240,7 +241,7 @@ class RunFunction(Function):
         w(f"{tag}_count_{channel}[slot] = n")
         with w.loop("e", "n"):
             w("record[0, length] = b", "record[1, length] = tick", f"record[2, length] = {CHANNELS[channel]}")
-            w(f"record[3, length] = {plan.population.id0} + i64({tag}_list_{channel}[slot, e])")
+            w(f"record[3, length] = {plan.population.id0} + {tag}_list_{channel}[slot, e]")
             w(f"record[4, length] = {f'{tag}_payloads_{channel}[slot, e]' if graded else 1}", "length += 1")
 
     def probes(self) -> None:
@@ -283,9 +284,7 @@ class RunFunction(Function):
                 with w.block(f"for back in range(min({ring}, ticks)):"):
                     w(f"slot = (ticks - 1 - back) % {ring}")
                     with w.loop("e", f"{plan.tag}_count_{channel}[slot]"):
-                        w(
-                            f"{w.arg(f'{plan.tag}_unsent_{channel}')}[back, u64({plan.tag}_list_{channel}[slot, e])] += 1"
-                        )
+                        w(f"{w.arg(f'{plan.tag}_unsent_{channel}')}[back, {plan.tag}_list_{channel}[slot, e]] += 1")
 
     def end(self) -> None:
         w = self.w

@@ -154,4 +154,4 @@ class Soma:
         with w.block("if bad != 0:"), w.loop("i", self.n):
             w(f"s = {w.arg(f'{tag}_slice_of')}[i]")
             for name in names:
-                w(f"{w.arg(f'{tag}_overflow_{name}')}[s] += i64({tag}_bad_{name}[i])")
+                w(f"{w.arg(f'{tag}_overflow_{name}')}[s] += {tag}_bad_{name}[i]")

@@ -101,7 +101,7 @@ def _touch(kernel: Function, plan: ProjectionPlan, names: str) -> None:
                 w(f"{touched}[u64({w.arg(f'{tag}_post')}[k])] = 1")
     elif plan.full:
         with w.block("if e1 > e0:"):
-            w.fill(touched, (plan.n_post,), 1)
+            w.fill({touched: 1}, (plan.n_post,))
     else:
         w("e = e0", "reached = 0")
         with w.block(f"while e < e1 and reached < {plan.n_post}:"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 
@@ -33,13 +33,16 @@ class Writer:
         """A loop over an unsigned index: Numba would look for negative ones, and the loop would not become SIMD."""
         return self.block(f"for {index} in range(u64({start}), u64({stop})):")
 
-    def fill(self, array: str, shape: Sequence[int], value: object) -> None:
-        """Set every element: loops compile several times faster than a slice."""
+    def fill(self, values: Mapping[str, object], shape: Sequence[int]) -> None:
+        """Set every element of arrays of one shape, each to its value: loops compile several times faster than slices, one faster than
+        several."""
+        if not values:
+            return
         index = [f"f{axis}" for axis in range(len(shape))]
         with ExitStack() as stack:
             for name, size in zip(index, shape, strict=True):
                 stack.enter_context(self.loop(name, size))
-            self(f"{array}[{', '.join(index)}] = {value}")
+            self(*(f"{array}[{', '.join(index)}] = {value}" for array, value in values.items()))
 
     def copy(self, target: str, source: str, shape: Sequence[int], turned: bool = False) -> None:
         """Copy every element; a target that ends in a comma has leading indices already, a turned source its axes exchanged."""
