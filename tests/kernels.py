@@ -18,6 +18,8 @@ import exact
 import numba
 import numpy as np
 
+from neuroemu.engines.kernel import cpu
+
 PLACE = "<kernel>"
 """The kernel's file, in tracebacks."""
 FUNCTIONS = ("run", "commit")
@@ -95,18 +97,22 @@ def checked(text: str) -> SimpleNamespace:
             return exact.Array(value)
         return exact.Int64.holding(int(value), "an argument")
 
+    def handed(value: Any) -> Any:
+        return value.data if isinstance(value, exact.Array) else int(value)
+
     def call(function: Callable[..., Any], *arguments: Any) -> Any:
         try:
             found = function(*map(given, arguments))
         except Exception as error:
             raise KernelFaultError(text, error) from error
-        return tuple(map(int, found)) if isinstance(found, tuple) else int(found)
+        return tuple(map(handed, found)) if isinstance(found, tuple) else handed(found)
 
     return _module(text, modules, call, range=exact.counting)
 
 
 @contextmanager
 def interpreted(load: Callable[[str], Any]) -> Iterator[None]:
-    """Engine ``cpu`` runs the modules that ``load`` makes of its kernels' texts: `plain` or `checked`."""
-    with patch("neuroemu.engines.kernel.cpu.load_kernel", load):
+    """Engine ``cpu`` runs the modules that ``load`` makes of its kernels' texts, `plain` or `checked`, in the place of compiled ones."""
+    seam = {"load_kernel": load} if hasattr(cpu, "load_kernel") else {"compiled": lambda text, *_: load(text)}
+    with patch.multiple(cpu, **seam):
         yield
