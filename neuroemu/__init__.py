@@ -6,157 +6,88 @@ chip = ne.load_chip("loihi1")
 image = ne.compile(ne.read_nir("net.nir"), chip)
 run = ne.run(image, spikes)
 print(ne.report(run))
+
+A public name's module is imported when the name is first used, so importing neuroemu costs nothing. ``__init__.pyi`` says
+the same to type checkers; ``tools/make_stub.py`` writes it.
 """
 
-from neuroemu.base.errors import (
-    CapacityError,
-    ConventionWarning,
-    DatasheetError,
-    FileError,
-    FirmwareError,
-    NetworkError,
-    NeuroemuError,
-    RunError,
-    StimulusError,
-    UnknownNameError,
-    UnsupportedError,
-)
-from neuroemu.chip.chip import Chip, load_chip
-from neuroemu.compiler.compile import compile  # noqa: A004
-from neuroemu.engines.replay import Replay, replay
-from neuroemu.engines.run import run
-from neuroemu.image.image import Image, load_image
-from neuroemu.image.memory import Memory, with_memory
-from neuroemu.image.neighbours import neighbourhood
-from neuroemu.inspect.explain import Explanation, explain
-from neuroemu.inspect.facts import check_file, chip_facts
-from neuroemu.inspect.match import Match, match
-from neuroemu.inspect.session import Session
-from neuroemu.language.program import load_program
-from neuroemu.learning import encode
-from neuroemu.learning.alignment import angle, cosine
-from neuroemu.learning.dataset import Dataset, load_dataset
-from neuroemu.learning.demo import demo_data
-from neuroemu.learning.health import Thresholds, health
-from neuroemu.learning.histogram import rate_histograms, weight_histograms
-from neuroemu.learning.learned import learned
-from neuroemu.learning.train import evaluate, train
-from neuroemu.learning.training import Epoch, Training
-from neuroemu.learning.vote import label_neurons, vote
-from neuroemu.learning.watch import Watch, window_of
-from neuroemu.network.network import (
-    IF,
-    LI,
-    LIF,
-    Conventions,
-    CubaLI,
-    CubaLIF,
-    Firmware,
-    HostInput,
-    Modulator,
-    Network,
-    Phase,
-    Population,
-    Projection,
-    Sparse,
-    View,
-)
-from neuroemu.network.reference import Reference, simulate
-from neuroemu.network.stimulus import Stimulus, stimulus
-from neuroemu.network.wiring import wire
-from neuroemu.nir.read import read_nir, write_nir
-from neuroemu.results.aedat import to_aedat2
-from neuroemu.results.difference import Comparison, Difference
-from neuroemu.results.difference import compare as compare_recordings
-from neuroemu.results.recording import Recording, open_recording
-from neuroemu.results.report import Report, report
-from neuroemu.results.run import Counts, Run, Spikes, load_run, stored_accuracy
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "CapacityError",
-    "Chip",
-    "Comparison",
-    "ConventionWarning",
-    "Conventions",
-    "Counts",
-    "CubaLI",
-    "CubaLIF",
-    "Dataset",
-    "DatasheetError",
-    "Difference",
-    "Epoch",
-    "Explanation",
-    "FileError",
-    "Firmware",
-    "FirmwareError",
-    "HostInput",
-    "IF",
-    "Image",
-    "LI",
-    "LIF",
-    "Match",
-    "Memory",
-    "Modulator",
-    "Network",
-    "NetworkError",
-    "NeuroemuError",
-    "Phase",
-    "Population",
-    "Projection",
-    "Recording",
-    "Reference",
-    "Replay",
-    "Report",
-    "Run",
-    "RunError",
-    "Session",
-    "Sparse",
-    "View",
-    "Spikes",
-    "Stimulus",
-    "Thresholds",
-    "Training",
-    "StimulusError",
-    "UnknownNameError",
-    "UnsupportedError",
-    "Watch",
-    "angle",
-    "check_file",
-    "chip_facts",
-    "compare_recordings",
-    "compile",
-    "cosine",
-    "demo_data",
-    "evaluate",
-    "encode",
-    "explain",
-    "health",
-    "label_neurons",
-    "learned",
-    "load_chip",
-    "load_dataset",
-    "load_image",
-    "load_program",
-    "load_run",
-    "match",
-    "neighbourhood",
-    "open_recording",
-    "read_nir",
-    "replay",
-    "rate_histograms",
-    "report",
-    "run",
-    "simulate",
-    "stimulus",
-    "stored_accuracy",
-    "to_aedat2",
-    "train",
-    "vote",
-    "weight_histograms",
-    "window_of",
-    "wire",
-    "with_memory",
-    "write_nir",
-]
+_NAMES = {
+    "base.errors": "CapacityError ConventionWarning DatasheetError FileError FirmwareError NetworkError NeuroemuError "
+    "RuleCodeWarning RunError StimulusError UnknownNameError UnsupportedError",
+    "chip.chip": "Chip load_chip",
+    "compiler.compile": "compile",
+    "engines.available": "available_engines",
+    "engines.replay": "Replay replay",
+    "engines.run": "run",
+    "image.image": "Image load_image",
+    "image.memory": "Memory with_memory",
+    "image.neighbours": "neighbourhood",
+    "inspect.explain": "Explanation explain",
+    "inspect.facts": "check_file chip_facts",
+    "inspect.match": "Match match",
+    "inspect.session": "Session",
+    "language.check": "check_program",
+    "language.program": "load_program python_hooks",
+    "learning": "encode",
+    "learning.alignment": "angle cosine",
+    "learning.dataset": "Dataset load_dataset",
+    "learning.demo": "demo_data",
+    "learning.health": "Thresholds health",
+    "learning.histogram": "as_table rate_histograms weight_histograms",
+    "learning.learned": "learned",
+    "learning.train": "evaluate train",
+    "learning.training": "Epoch Training",
+    "learning.vote": "label_neurons vote",
+    "learning.watch": "Watch window_of",
+    "network.chains": "drawn layers mirrored rewired",
+    "network.conventions": "Conventions",
+    "network.network": "CubaLI CubaLIF Firmware HostInput IF LI LIF Modulator Network Phase Population "
+    "Projection Sparse View",
+    "network.reference": "Reference simulate",
+    "network.stimulus": "Stimulus stimulus",
+    "network.wiring": "wire",
+    "nir.read": "read_nir write_nir",
+    "results.aedat": "to_aedat2",
+    "results.counts": "Counts",
+    "results.difference": "Difference RecordingDifference diff_recordings",
+    "results.recording": "Recording open_recording",
+    "results.report": "Report report",
+    "results.run": "Run Spikes load_run stored_accuracy",
+}
+"""Public names by the module that holds them; `encode` is a module itself."""
+_OLD = {"Comparison": "RecordingDifference", "compare_recordings": "diff_recordings"}
+"""Names of before, for one release, and what they are called now."""
+
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """The public name from its module; AttributeError with what comes near it."""
+    if name in _OLD:
+        from neuroemu.base.moved import warn_moved
+
+        warn_moved(f"neuroemu.{name}", f"neuroemu.{_OLD[name]}")
+        return getattr(import_module(__name__), _OLD[name])
+    if name not in _HOMES:
+        if name.startswith("_"):
+            raise AttributeError(f"module 'neuroemu' has no attribute '{name}'")
+        import difflib
+
+        near = difflib.get_close_matches(name, __all__, 1)
+        meant = f"did you mean '{near[0]}'?" if near else "dir(neuroemu) lists what it has"
+        raise AttributeError(f"module 'neuroemu' has no attribute '{name}'; {meant}")
+    home = _HOMES[name]
+    module = import_module(f"neuroemu.{home}")
+    value = getattr(module, name) if hasattr(module, name) else import_module(f"neuroemu.{home}.{name}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

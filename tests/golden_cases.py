@@ -6,19 +6,20 @@ import math
 
 import numpy as np
 
-from neuroemu.learning.golden.closed_form import Floats, Neuron, Spikes, spikes_of
+from neuroemu.base.arrays import Floats
+from neuroemu.learning.golden.closed_form import FloatNeuron, SpikeTimes, spikes_of
 
 TAU, HORIZON = 0.26, 0.2
 
 
-def random_spikes(rng: np.random.Generator, n_pre: int, per_axon: int = 1, window: float = 0.1) -> Spikes:
+def random_spikes(rng: np.random.Generator, n_pre: int, per_axon: int = 1, window: float = 0.1) -> SpikeTimes:
     """Every axon's spikes at random moments of the window, with random grades."""
     n = n_pre * per_axon
     return spikes_of(rng.uniform(0, window, n), np.tile(np.arange(n_pre), per_axon), rng.normal(size=n))
 
 
 def literal(
-    spikes: Spikes, weight: Floats, neuron: Neuron, noise: float, *, exact: bool = False
+    spikes: SpikeTimes, weight: Floats, neuron: FloatNeuron, noise: float, *, exact: bool = False
 ) -> tuple[list[tuple[float, float]], Floats, float]:
     """Algorithm 6 for one neuron in its own exp(+t) coordinates, corrected as specification 9.1-3 says.
 

@@ -18,8 +18,6 @@ import exact
 import numba
 import numpy as np
 
-from neuroemu.engines.kernel import cpu
-
 PLACE = "<kernel>"
 """The kernel's file, in tracebacks."""
 FUNCTIONS = ("run", "commit")
@@ -52,9 +50,6 @@ class _Function:
 
     def __init__(self, function: Callable[..., Any], call: Callable[..., Any]) -> None:
         self.function, self.call = function, call
-
-    def compile(self, signature: Any) -> None:
-        """Nothing to do."""
 
     def __call__(self, *arguments: Any) -> Any:
         return self.call(self.function, *arguments)
@@ -113,6 +108,5 @@ def checked(text: str) -> SimpleNamespace:
 @contextmanager
 def interpreted(load: Callable[[str], Any]) -> Iterator[None]:
     """Engine ``cpu`` runs the modules that ``load`` makes of its kernels' texts, `plain` or `checked`, in the place of compiled ones."""
-    seam = {"load_kernel": load} if hasattr(cpu, "load_kernel") else {"compiled": lambda text, *_: load(text)}
-    with patch.multiple(cpu, **seam):
+    with patch("neuroemu.engines.kernel.cpu.compiled", lambda text, types, arguments: load(text)):  # noqa: ARG005
         yield

@@ -13,7 +13,7 @@ import neuroemu as ne
 
 FOLDER = Path(__file__).parent / "data" / "nir"
 CONVENTIONS: dict[str, dict[str, Any]] = {
-    "00": {"compare": ">="},
+    "00": {"spike_if": ">="},
     "01a": {"reset": "subtract", "reset_timing": "next"},
     "01b": {"reset": "subtract"},
     "01c": {},
@@ -21,7 +21,7 @@ CONVENTIONS: dict[str, dict[str, Any]] = {
     "02": {},
     "03": {},
     "04": {},
-    "08": {"compare": ">=", "reset": "subtract", "gain": "unit"},
+    "08": {"spike_if": ">=", "reset": "subtract", "gain": "unit"},
     "10": {"dt": 1e-3},
 }
 """As each file's meta.json has them."""

@@ -9,10 +9,10 @@ import pytest
 from cases import CASES, Case, Rng, firmware, random_placement, show_activity, spikes
 
 import neuroemu as ne
-from neuroemu.engines.run import ENGINES
+from neuroemu.engines.available import runnable
 
 ORACLE = "python"
-OTHERS = [engine for engine in ENGINES if engine != ORACLE]
+OTHERS = [engine for engine in runnable() if engine != ORACLE]
 
 
 def run(case: Case, image: ne.Image, engine: str, **options: int) -> ne.Run:
@@ -70,7 +70,7 @@ def test_random_numbers_are_the_same_and_wrap() -> None:
     rng: Rng = np.random.default_rng(1)
     case = CASES["graded"](rng)
     image = case.image()
-    runs = [run(case, image, engine) for engine in ENGINES]
+    runs = [run(case, image, engine) for engine in runnable()]
     assert runs[0].counts["soma_random"] > 0
     assert runs[0].counts["rule_random"] > 0
     assert runs[0].differs(runs[1]) is None
@@ -79,7 +79,7 @@ def test_random_numbers_are_the_same_and_wrap() -> None:
     assert other.differs(runs[0]) is not None
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", runnable())
 def test_evaluation_leaves_the_rules_alone(engine: str) -> None:
     """plastic=False: no learning hook runs, no weight moves, learning phases and modulators are skipped."""
     rng: Rng = np.random.default_rng(2)
@@ -119,7 +119,7 @@ def test_mirrored_weights_stay_the_transposed_copy() -> None:
     inputs = spikes(rng, 9, 6, 6)
     for chip_placement in (None, {"a": [(3, 4), (1, 3)], "b": [(9, 2), (0, 3)]}):
         image = ne.compile(network, ne.load_chip("generic45"), placement=chip_placement)
-        for engine in ENGINES:
+        for engine in runnable():
             run = ne.run(image, inputs, engine=engine, plastic=True, commit_every=2)
             assert np.mean(run.weights["up"] != weight.ravel()) > 0.5
             assert np.array_equal(
@@ -155,7 +155,7 @@ def test_names_of_programs_never_meet_names_of_kernels(tmp_path: Path) -> None:
         outputs=["out"],
     )
     image = ne.compile(network, ne.load_chip("generic45"))
-    runs = [ne.run(image, np.ones((12, 2), int), engine=engine) for engine in ENGINES]
+    runs = [ne.run(image, np.ones((12, 2), int), engine=engine) for engine in runnable()]
     assert len(runs[0].spikes) > 4
     assert all(runs[0].differs(run) is None for run in runs)
     assert runs[0].state["out.count_spike"].tolist() == [24, 24]

@@ -16,7 +16,7 @@ import pytest
 import neuroemu as ne
 from neuroemu.base.errors import NeuroemuError
 from neuroemu.base.formats import read_arrays
-from neuroemu.base.shelf import find_chip, find_program
+from neuroemu.base.shelf import find_chip, find_program, read_text
 from neuroemu.chip.chip import parse_chip
 from neuroemu.language.check import check_program
 from neuroemu.language.program import parse_program, specialize
@@ -108,7 +108,7 @@ BOTH = [pytest.param(damaged, id="bytes"), pytest.param(as_bytes(reworded), id="
 def decoded(data: bytes, tmp_path: Path) -> str:
     path = tmp_path / "text"
     path.write_bytes(data)
-    return ne.shelf.read_text(path)
+    return read_text(path)
 
 
 @pytest.mark.parametrize("alter", BOTH)

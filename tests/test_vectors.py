@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import neuroemu as ne
-from neuroemu.engines.run import ENGINES
+from neuroemu.engines.available import runnable
 
 DATA = Path(__file__).parent / "data"
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", runnable())
 def test_one_neuron_recorded_on_loihi(engine: str) -> None:
     """NIR paper, 01_lif: spikes as the chip recorded them, v as Lava's integer model has it on all 1000 steps.
 

@@ -16,7 +16,7 @@ import numpy as np
 import neuroemu as ne
 from neuroemu.learning import alignment
 from neuroemu.learning.golden import bats
-from neuroemu.learning.golden.closed_form import Neuron
+from neuroemu.learning.golden.closed_form import FloatNeuron
 
 TICKS, WINDOW, K, THRESHOLDS = 100, 50, 7, (0.4, 0.5)
 
@@ -34,7 +34,7 @@ def image(n_hidden: int, **options: object) -> ne.Image:
 def cosines(built: ne.Image, memory: ne.Memory, stimulus: ne.Stimulus, labels: np.ndarray) -> dict[str, float]:
     """Mean cosine of each layer's update with the gradient's descent."""
     weights = [alignment.matrix(built, w, alignment.weights_of(built, w, memory)) / 4096 for w in ("w1", "w2")]
-    neurons = [Neuron(2.0**K, threshold) for threshold in THRESHOLDS]
+    neurons = [FloatNeuron(2.0**K, threshold) for threshold in THRESHOLDS]
     wanted = np.where(np.eye(10) > 0, 15.0, 3.0)[labels]
     found = [
         bats.gradient(weights, neurons, alignment.input_spikes(stimulus, "in", k), TICKS, wanted[k])[0]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from neuroemu.learning.golden import bats, sfdfa
-from neuroemu.learning.golden.closed_form import Neuron, Spikes, ttfs
+from neuroemu.learning.golden.closed_form import FloatNeuron, SpikeTimes, ttfs
 
 N_TRAIN, WINDOW, HORIZON, TAU = 1347, 0.1, 0.2, 0.26
 """Training samples; seconds."""
@@ -35,7 +35,7 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def load(path: Path) -> tuple[list[Spikes], np.ndarray]:
+def load(path: Path) -> tuple[list[SpikeTimes], np.ndarray]:
     """Samples as input spikes, and labels, in the file's order."""
     if not path.exists():
         sys.exit(f"{path}: no such file; give the digits with --data")
@@ -48,8 +48,8 @@ def load(path: Path) -> tuple[list[Spikes], np.ndarray]:
 def epoch(
     learner: sfdfa.Learner,
     rule: sfdfa.Rule,
-    neurons: list[Neuron],
-    samples: list[Spikes],
+    neurons: list[FloatNeuron],
+    samples: list[SpikeTimes],
     labels: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[sfdfa.Learner, str]:
@@ -80,7 +80,7 @@ def epoch(
 def main() -> None:
     given = options()
     samples, labels = load(given.data)
-    neurons = [Neuron(TAU, threshold) for threshold in given.thresholds]
+    neurons = [FloatNeuron(TAU, threshold) for threshold in given.thresholds]
     rule = sfdfa.Rule(learns_feedback=given.rule == "sfdfa", exact=given.exact)
     rng = np.random.default_rng(given.seed)
     learner = sfdfa.start((64, given.hidden, 10), rule, rng)

@@ -13,7 +13,7 @@ from neuroemu.cli import steps
 from neuroemu.cli.options import as_json, chip_option, compiling, conventions, force, running
 from neuroemu.cli.screen import Screen
 from neuroemu.cli.show import image_facts, image_text, losses, run_facts, run_text
-from neuroemu.engines.run import ENGINES
+from neuroemu.engines.available import runnable
 from neuroemu.results.report import report as price
 
 
@@ -28,15 +28,14 @@ def demo(chip: str, weight_bits: int | None, data: str | None, as_json: bool) ->
     path, inputs, labels = ne.demo_data(data)
     network = steps.read(screen, str(path), {})
     loaded = ne.load_chip(chip)
-    width = loaded.bits("weight", "weight")
-    assert width is not None
+    width = loaded.weight_width
     bits = min(8, width.bits) if weight_bits is None else weight_bits
     image = ne.compile(network, loaded, weight_bits=bits)
     run = steps.execute(screen, image, inputs)
     accuracy, exact = run.accuracy(labels), ne.simulate(network, inputs).accuracy(labels)
     few = inputs[:, :12]
-    runs = {engine: steps.execute(screen, image, few, engine=engine) for engine in ENGINES}
-    difference = next((found for engine in ENGINES if (found := runs["cpu"].differs(runs[engine]))), None)
+    runs = {engine: steps.execute(screen, image, few, engine=engine) for engine in runnable()}
+    difference = next((found for other in runs.values() if (found := runs["cpu"].differs(other))), None)
     costs = price(run, accuracy=accuracy)
     screen.result(
         costs.as_dict()
@@ -45,7 +44,7 @@ def demo(chip: str, weight_bits: int | None, data: str | None, as_json: bool) ->
         losses(image.losses),
         *costs.renderables(),
         f"accuracy in float: {exact:.2%}",
-        f"engines {', '.join(ENGINES)}: the same bits on {few.shape[1]} samples ({len(runs['cpu'].spikes)} packets, all counts, registers)"
+        f"engines {', '.join(runs)}: the same bits on {few.shape[1]} samples ({len(runs['cpu'].spikes)} packets, all counts, registers)"
         if difference is None
         else f"engines differ: {difference}",
     )
@@ -56,12 +55,14 @@ def demo(chip: str, weight_bits: int | None, data: str | None, as_json: bool) ->
 @click.argument("network")
 @chip_option
 @click.option("-o", "--output", required=True, help="The image to write.")
+@force
 @conventions
 @compiling
 @as_json
-def compile_(network: str, chip: str, output: str, as_json: bool, **options: Any) -> None:
+def compile_(network: str, chip: str, output: str, force: bool, as_json: bool, **options: Any) -> None:
     """Compile a NIR network into an image for a chip."""
     screen = Screen(as_json)
+    steps.outputs(force, output)
     image = steps.build(screen, network, chip, options)
     image.save(output)
     screen.result(image_facts(image) | {"image": output}, *image_text(image), f"wrote {output} ({image.digest[:12]})")
@@ -74,11 +75,19 @@ def compile_(network: str, chip: str, output: str, as_json: bool, **options: Any
 @force
 @as_json
 def run_(
-    image: str, input_path: str, labels_path: str | None, output: str, force: bool, as_json: bool, **how: Any
+    image: str,
+    input_path: str | None,
+    ticks: int | None,
+    labels_path: str | None,
+    output: str,
+    force: bool,
+    as_json: bool,
+    **how: Any,
 ) -> None:
-    """Run an image on input events; ticks follow from the input's rows."""
+    """Run an image on input events, whose rows are its ticks, or for --ticks without input."""
     screen = Screen(as_json)
-    given = steps.given(input_path, labels_path, output, force)
+    steps.outputs(force, run=output, record=how["record"])
+    given = steps.given(input_path, ticks, labels_path)
     run, accuracy = steps.run_given(screen, ne.load_image(image), given, how)
     steps.save(run, output, accuracy, force)
     screen.result(run_facts(run, accuracy) | {"run": output}, *run_text(run, accuracy), f"wrote {output}")
@@ -107,7 +116,8 @@ def report_(run: str, prices: str | None, as_json: bool) -> None:
 def deploy(
     network: str,
     chip: str,
-    input_path: str,
+    input_path: str | None,
+    ticks: int | None,
     labels_path: str | None,
     output: str | None,
     explain: bool,
@@ -118,7 +128,8 @@ def deploy(
     """Compile, run and report in one."""
     screen = Screen(as_json)
     how = steps.pick_running(options)
-    given = steps.given(input_path, labels_path, output, force)
+    steps.outputs(force, run=output, record=how["record"])
+    given = steps.given(input_path, ticks, labels_path)
     image = steps.build(screen, network, chip, options)
     run, accuracy = steps.run_given(screen, image, given, how)
     if output:

@@ -1,4 +1,4 @@
-"""compile: quantise, balance, place and route a network into an image (design section 2)."""
+"""compile: quantise, balance, place and route a network into an image."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from neuroemu.base.errors import CapacityError, NetworkError, UnsupportedError
 from neuroemu.base.shelf import find_program, read_text, unknown
 from neuroemu.chip.chip import Chip
 from neuroemu.chip.width import Bits
-from neuroemu.compiler.features import assumptions, demand
-from neuroemu.compiler.fit import fit
+from neuroemu.compiler.features import assumptions, refuse_missing
 from neuroemu.compiler.parameters import parameters
 from neuroemu.compiler.place import Placement
+from neuroemu.compiler.place_and_route import place_and_route
 from neuroemu.compiler.quantize import IntegerPopulation, IntegerProjection, Quantized, quantize
 from neuroemu.image.bounds import port_bound
 from neuroemu.image.image import SYNAPSE_ID0, Image, ImagePopulation, ImageProjection, Part
@@ -25,6 +25,7 @@ from neuroemu.image.neighbours import rivals
 from neuroemu.language.check import check_program
 from neuroemu.language.language import Program
 from neuroemu.language.program import is_rule, load_program, specialize
+from neuroemu.network.aliases import without_aliases
 from neuroemu.network.align import align as balance
 from neuroemu.network.integers import integers
 from neuroemu.network.network import Network, Population, Projection, default_routes
@@ -32,7 +33,7 @@ from neuroemu.network.network import Network, Population, Projection, default_ro
 _CONVENTIONS = {
     "subtract": ("reset by subtraction", "reset='zero'"),
     "late": ("reset in the tick after the spike", "reset_timing='now'"),
-    "inclusive": ("spike at v >= threshold", "compare='>'"),
+    "inclusive": ("spike at v >= threshold", "spike_if='>'"),
 }
 """What a switch of the shipped neurons means to the user, and the convention that goes without it."""
 _LARGEST_SUM = (1 << 63) - 1
@@ -62,7 +63,8 @@ def compile(  # noqa: A001
     if not network.populations:
         raise NetworkError("the network has no populations; add some")
     chip = chip.assuming(assume)
-    demand(chip, network)
+    network = without_aliases(network)
+    refuse_missing(chip, network)
     quantized = quantize(network, chip, weight_bits=weight_bits, verbatim=verbatim, bias=bias)
     return _Compiler(quantized, chip, align and not network.phases).image(split, placement)
 
@@ -93,7 +95,9 @@ class _Compiler:
         self.ports(populations, built_projections)
         self.probes()
         self.modulators()
-        placed, routing = fit(populations, built_projections, self.rules, self.chip, split=split, placement=placement)
+        placed, routing = place_and_route(
+            populations, built_projections, self.rules, self.chip, split=split, placement=placement
+        )
         return Image(
             chip_text=self.chip.text,
             chip_path=self.chip.path,
@@ -218,10 +222,11 @@ class _Compiler:
         }
         self.routes(name, source, routes)
         program, params, widths = None, {}, {}
-        if source.rule is None and source.params:
-            raise NetworkError(f"projection '{name}' has params but no rule that takes them; name the rule")
+        for what, given_ in (("params", source.params), ("switches", source.switches)):
+            if source.rule is None and given_:
+                raise NetworkError(f"projection '{name}' has {what} but no rule that takes them; name the rule")
         if source.rule is not None:
-            rule = self.rules[name] = self.load(source.rule, {})
+            rule = self.rules[name] = self.load(source.rule, source.switches)
             if not is_rule(rule) or rule.is_neuron:
                 raise NetworkError(
                     f"projection '{name}': program '{source.rule}' has no hook of axons or synapses; give a rule program"
@@ -249,6 +254,7 @@ class _Compiler:
             widths=widths,
             parts=self.parts(integer, ids, extra, plastic=program is not None),
             view=self.view(source),
+            switches=dict(source.switches),
         )
 
     def view(self, source: Projection) -> tuple[int, int, int] | None:
@@ -347,8 +353,7 @@ class _Compiler:
 
     def ports(self, populations: list[ImagePopulation], projections: tuple[ImageProjection, ...]) -> None:
         """A tick's exact sum at a port must stay within 64 bits."""
-        weight = self.chip.bits("weight", "weight")
-        assert weight is not None
+        weight = self.chip.weight_width
         bits = {p.name: weight.bits for p in projections if p.program is not None}
         for number, population in enumerate(populations):
             program = self.folded[population.name]

@@ -12,12 +12,12 @@ from neuroemu.base.arrays import Ints
 from neuroemu.chip.aer import KeyLayout
 from neuroemu.chip.chip import Chip
 from neuroemu.image.image import ImagePopulation, ImageProjection, Part, Slice, synapse_bits
-from neuroemu.image.neighbours import reach
+from neuroemu.image.neighbours import shared_until
 from neuroemu.language.language import Program
 
 
 @dataclass(frozen=True, eq=False)
-class Incoming:
+class FanIn:
     """Synapses of one delay into a population, listed by post neuron: sources of neuron i are ``pre[indptr[i]:indptr[i+1]]``."""
 
     source: int
@@ -32,7 +32,7 @@ class Incoming:
     """The stored weight each synapse uses, where a core stores them once."""
 
     @classmethod
-    def of(cls, projection: ImageProjection, part: Part, n_post: int, bits: int) -> Incoming:
+    def of(cls, projection: ImageProjection, part: Part, n_post: int, bits: int) -> FanIn:
         """The synapses of a projection's part."""
         order = np.argsort(part.post, kind="stable")
         indptr = np.searchsorted(part.post[order], np.arange(n_post + 1))
@@ -70,7 +70,7 @@ class Demand:
 
     name: str
     n: int
-    incoming: tuple[Incoming, ...]
+    incoming: tuple[FanIn, ...]
     cuts: Ints
     entries: Ints | None = None
 
@@ -86,9 +86,7 @@ def demands(
     for number, population in enumerate(populations):
         into = [projection for projection in projections if projection.post == number]
         incoming = tuple(
-            Incoming.of(
-                projection, part, population.n, synapse_bits(chip, rules.get(projection.name), projection.widths)
-            )
+            FanIn.of(projection, part, population.n, synapse_bits(chip, rules.get(projection.name), projection.widths))
             for projection in into
             for part in projection.parts
         )
@@ -105,7 +103,7 @@ def _cuts(population: ImagePopulation) -> Ints:
     """Everywhere, but not inside a group of rivals, nor between neighbours."""
     cuts = np.arange(population.n + 1)
     if population.rivals is not None:
-        last = reach(population.rivals, population.n)
+        last = shared_until(population.rivals, population.n)
         return np.asarray(cuts[np.append(True, last < cuts[1:])])
     if population.groups is None:
         return cuts
@@ -144,7 +142,7 @@ class Load:
         self.neurons = self.words = self.entries = 0
         self.axons = [np.zeros(n, bool) for n in n_sources]
         self.kinds: dict[tuple[int, str], NDArray[np.bool_]] = {}
-        self.kernels: dict[Incoming, NDArray[np.bool_]] = {}
+        self.kernels: dict[FanIn, NDArray[np.bool_]] = {}
 
     def need(self, demand: Demand, low: int, high: int) -> Iterator[tuple[str, int]]:
         """Totals on this core if neurons low..high-1 were added, by limit."""
@@ -179,7 +177,7 @@ class Load:
             held[key] = held.get(key, False) | (part.rows(low, high) > 0)
         return held
 
-    def _new_words(self, part: Incoming, rows: Ints, low: int, high: int) -> int:
+    def _new_words(self, part: FanIn, rows: Ints, low: int, high: int) -> int:
         """Memory words that neurons low..high-1 add: each row begins a word; a shared kernel is one row."""
         if part.kernel is None:
             return int(np.sum(-(-rows * part.bits // self.word_bits)))

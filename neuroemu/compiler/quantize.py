@@ -79,8 +79,7 @@ def quantize(
 
     Raises NetworkError, UnsupportedError.
     """
-    width = chip.bits("weight", "weight")
-    assert width is not None
+    width = chip.weight_width
     bits = width.bits if weight_bits is None else weight_bits
     if not 2 <= bits <= width.bits:
         raise UnsupportedError(
@@ -191,7 +190,7 @@ class _Quantizer:
         return {
             "subtract": int(conventions.reset == "subtract"),
             "late": int(conventions.reset_timing == "next"),
-            "inclusive": int(conventions.compare == ">="),
+            "inclusive": int(conventions.spike_if == ">="),
         }
 
     # ---- the scale

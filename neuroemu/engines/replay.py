@@ -10,7 +10,7 @@ from neuroemu.base.errors import RunError
 from neuroemu.engines.job import Progress, silent
 from neuroemu.engines.run import Engine, run
 from neuroemu.image.image import Image
-from neuroemu.results.difference import Comparison, Difference, compare
+from neuroemu.results.difference import Difference, RecordingDifference, diff_recordings
 from neuroemu.results.packets import RunPackets, header_of, stimulus_of
 from neuroemu.results.recording import Recording, open_recording
 from neuroemu.results.run import Run
@@ -21,7 +21,7 @@ class Replay:
     """The run, and how its packets compare with those recorded."""
 
     run: Run
-    comparison: Comparison
+    comparison: RecordingDifference
 
     @property
     def difference(self) -> Difference | None:
@@ -54,4 +54,4 @@ def replay(
     learning: dict[str, Any] = {"seed": header.seed, "plastic": header.plastic, "commit_every": header.commit_every}
     again = run(image, events, engine=engine, workers=workers, progress=progress, **learning)
     stated = header_of(image, events, ticks=header.ticks if again.lengths is not None else again.ticks, **learning)
-    return Replay(again, compare(source, RunPackets(stated, image, events, again.spikes)))
+    return Replay(again, diff_recordings(source, RunPackets(stated, image, events, again.spikes)))

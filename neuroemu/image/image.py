@@ -86,18 +86,22 @@ class Image:
         """The owner's program with its switches folded; of a frozen owner, what is left of it without learning."""
         if owner.program is None:
             return None
-        switches = owner.switches if isinstance(owner, ImagePopulation) else {}
-        key = (owner.program, tuple(sorted(switches.items())), owner.frozen)
+        key = (owner.program, tuple(sorted(owner.switches.items())), owner.frozen)
         if key not in self._parsed:
             path, source = self.programs[owner.program]
             name = Path(owner.program).name.replace(".py.", ".").removesuffix(".py")
-            program = specialize(parse_program(source, path, name), switches)
+            program = specialize(parse_program(source, path, name), owner.switches)
             self._parsed[key] = without_learning(program) if owner.frozen else program
         return self._parsed[key]
 
     @cached_property
     def _parsed(self) -> dict[tuple[str, tuple[tuple[str, int], ...], bool], Program]:
         return {}
+
+    def __repr__(self) -> str:
+        neurons = sum(population.n for population in self.populations if not population.is_host)
+        synapses = sum(part.post.size for projection in self.projections for part in projection.parts)
+        return f"Image({neurons} neurons and {synapses} synapses on {self.n_cores} of {self.chip.n_cores} cores of {self.chip.name!r})"
 
     @cached_property
     def n_cores(self) -> int:
@@ -151,7 +155,10 @@ class Image:
         return sha.hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the image to one file (a zip of JSON and NumPy arrays), whole or not at all. Raises FileError."""
+        """Write the image to one file (a zip of JSON and NumPy arrays), whole or not at all.
+
+        An earlier file is replaced. Raises FileError.
+        """
         header, arrays = _pack(self)
         header["digest"] = self.digest
         buffer = io.BytesIO()
@@ -163,8 +170,7 @@ class Image:
 
 def synapse_bits(chip: Chip, rule: Program | None, widths: Mapping[str, Bits]) -> int:
     """Bits of a synapse in memory: its weight and the rule's synapse registers."""
-    weight = chip.bits("weight", "weight")
-    assert weight is not None
+    weight = chip.weight_width
     registers = rule.registers.values() if rule else ()
     return weight.bits + sum(widths[r.name].bits for r in registers if r.level == "synapse" and r.kind != "weight")
 
@@ -255,6 +261,7 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
                 "delays": [part.delay for part in projection.parts],
                 **({"view": list(projection.view)} if projection.view else {}),
                 **({"frozen": True} if projection.frozen else {}),
+                **({"switches": dict(projection.switches)} if projection.switches else {}),
             }
         )
     for name in ("axon_core", "axon_index", "axon_population", "axon_neuron"):
@@ -339,6 +346,7 @@ def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
             ),
             view=tuple(entry["view"]) if "view" in entry else None,
             frozen=entry.get("frozen", False),
+            switches=entry.get("switches", {}),
         )
         for number, entry in enumerate(header["projections"])
     )

@@ -1,4 +1,4 @@
-"""Neighbourhoods of a competitive population: who is whose rival, for the winner unit (design section 3, step 4)."""
+"""Neighbourhoods of a competitive population: who is whose rival, for the winner unit (docs/machine.md, a tick)."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _relation(given: ArrayLike, n: int, place: str) -> Rivals:
     return Rivals(np.searchsorted(keys, np.arange(n + 1) * n).astype(np.int64), (keys % n).astype(np.int64))
 
 
-def reach(found: Mapping[str, Rivals], n: int) -> Ints:
+def shared_until(found: Mapping[str, Rivals], n: int) -> Ints:
     """The last neuron that neuron i or one before it must share a core with, shape (n,)."""
     last = np.arange(n)
     for first, neighbours in found.values():

@@ -166,7 +166,7 @@ class Flight:
 
 
 @dataclass(frozen=True)
-class Served:
+class Effect:
     """What a packet does at one axon segment in tick ``due``: the synapses' targets and weights (those of now), ports fed as
     (port, mode), rule hooks called."""
 
@@ -186,7 +186,7 @@ class Leg:
     core: int
     tiles: tuple[tuple[int, int], ...]
     axon: int
-    served: tuple[Served, ...]
+    served: tuple[Effect, ...]
 
     @property
     def hops(self) -> int:
@@ -245,7 +245,7 @@ def path(image: Image, source: int, target: int) -> tuple[tuple[int, int], ...]:
     return (*along, *down, (to_x, to_y))
 
 
-def _served(inside: Inside, number: int, sent: Sent, core: int) -> Iterator[Served]:
+def _served(inside: Inside, number: int, sent: Sent, core: int) -> Iterator[Effect]:
     image = inside.image
     for k, projection in enumerate(image.projections):
         if projection.pre != number or sent.channel not in projection.routes:
@@ -255,7 +255,7 @@ def _served(inside: Inside, number: int, sent: Sent, core: int) -> Iterator[Serv
             row = synapses.rows[synapses.segments[place, sent.neuron]] if part.fan_out[sent.neuron] else []
             here = [i for i in row if core_of[synapses.post[i]] == core]
             if here:
-                yield Served(
+                yield Effect(
                     projection.name,
                     part.delay,
                     sent.tick + 1 + part.delay,

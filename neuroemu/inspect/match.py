@@ -25,8 +25,9 @@ from neuroemu.base.shelf import unknown
 from neuroemu.engines.job import Progress, silent
 from neuroemu.inspect.recorded import recorded
 from neuroemu.inspect.ticks import tick_lengths
+from neuroemu.network.conventions import Conventions, by_present_names
 from neuroemu.network.discrete import discretize
-from neuroemu.network.network import FLOAT_MODELS, Conventions, HostInput, Network, Sparse
+from neuroemu.network.network import FLOAT_MODELS, HostInput, Network, Sparse
 from neuroemu.network.reference import simulate
 from neuroemu.network.stimulus import dense_inputs
 from neuroemu.nir.read import read_nir
@@ -153,6 +154,7 @@ def match(
 
     Raises NetworkError, StimulusError, UnknownNameError, and FileError for a path that holds no NIR file.
     """
+    known = by_present_names(known)
     for name in known:
         if name not in AXES:
             raise unknown("convention", name, AXES)
@@ -233,7 +235,7 @@ class _Search:
                 models[constants] = _constants(network)
             model = models[constants]
             if isinstance(model, bytes):
-                key = (model, wiring[dt], said["reset"], said["reset_timing"], said["compare"])
+                key = (model, wiring[dt], said["reset"], said["reset_timing"], said["spike_if"])
                 found.setdefault(key, _Tried(network)).points.append(point)
         if not found:
             raise next(error for error in models.values() if isinstance(error, NetworkError))
@@ -370,4 +372,4 @@ def _word(value: Any) -> str:
 
 
 def _quoted(value: Any) -> str:
-    return f"'{value}'" if value in Conventions.CHOICES["compare"] else _word(value)
+    return f"'{value}'" if value in Conventions.CHOICES["spike_if"] else _word(value)

@@ -18,16 +18,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from neuroemu.base.arrays import Ints
+from neuroemu.base.arrays import Flags, Ints
 from neuroemu.chip.width import Bits
 from neuroemu.image.image import Image, ImagePopulation
 
 ONE = 4096
 FAR = 1 << 50
 """Stands for no bound: beyond every register."""
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +61,7 @@ def reach(image: Image, payloads: Mapping[str, tuple[int, int]]) -> dict[str, Re
 def _reach(image: Image, number: int, fires: list[Flags], payloads: Mapping[str, tuple[int, int]]) -> Reach:
     population = image.populations[number]
     low, high = _drive(image, number, fires, payloads)
-    low, high = _narrowed(low, high, image.chip.bits("port", "port"))
+    low, high = _narrowed(low, high, image.chip.port_width)
     lows, highs = {"drive": low}, {"drive": high}
     stuck = np.zeros(population.n, bool)
     if "decay_u" in population.params:

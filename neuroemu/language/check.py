@@ -1,6 +1,6 @@
 """Prove that a program fits a chip: no intermediate leaves 64 bits, every table index is inside, every register exists.
 
-Interval arithmetic over the datasheet's widths (design section 4). What cannot be proved is refused with
+Interval arithmetic over the datasheet's widths (docs/firmware.md). What cannot be proved is refused with
 ``path:line:col: what; what to do instead``; registers that can saturate or wrap are listed, not refused.
 """
 
@@ -115,7 +115,8 @@ class _Prover:
         if has is None:
             raise self.refuse(
                 argument.place,
-                f"{self.chip.name} has no register '{argument.name}' and none of role {kind}; try generic45",
+                f"{self.chip.name} has no register '{argument.name}'; add {kind} to [core.registers] of its datasheet, or choose a chip "
+                "that has it, such as generic45",
             )
         if not argument.limits:
             return has
@@ -155,9 +156,7 @@ class _Prover:
         return iv.of_bits(self.widths[name])
 
     def port(self) -> Bits:
-        width = self.chip.bits("port", "port")
-        assert width is not None
-        return width
+        return self.chip.port_width
 
     # ---- hooks
     def hook(self, function: Function) -> HookProof:
@@ -229,7 +228,7 @@ class _Prover:
         """Refuse unless the name is written once, as ``name = name + ...``, and read nowhere else."""
         writes = [node for node in ast.walk(function.node) if _assigns(node, name)]
         seen = sum(isinstance(node, ast.Name) and node.id == name for node in ast.walk(function.node))
-        if writes and (len(writes) > 1 or seen != _mentions(writes[0], name, also)):
+        if writes and (len(writes) > 1 or seen != _mentions(writes[0], name, also, self.program.of_kind("switch"))):
             forms = f"{name} = {name} + ..." + "".join(f" or {name} = {f}({name}, ...)" for f in also)
             raise self.refuse(
                 place_of(function.node),
@@ -243,17 +242,29 @@ def _assigns(node: ast.AST, name: str) -> bool:
     return isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and node.target.id == name
 
 
-def _mentions(write: ast.AST, name: str, also: tuple[str, ...]) -> int:
-    """How often a hook whose one write of the name is commutative mentions it, the return included; 0 if it is not."""
+def _mentions(write: ast.AST, name: str, also: tuple[str, ...], switches: tuple[str, ...]) -> int:
+    """How often a hook whose one write of the name is commutative mentions it, the return included; 0 if it is not.
+
+    A choice by a switch is commutative if both of its sides are: one of them is gone when the program runs.
+    """
     if isinstance(write, ast.AugAssign):
         return 2 if isinstance(write.op, ast.Add | ast.Sub) else 0
     assert isinstance(write, ast.Assign)
-    value = write.value
-    first = None
+    sides, value = [], write.value
+    while isinstance(value, ast.IfExp) and isinstance(value.test, ast.Name) and value.test.id in switches:
+        sides.append(value.body)
+        value = value.orelse
+    sides.append(value)
+    return len(sides) + 2 if all(_adds(side, name, also) for side in sides) else 0
+
+
+def _adds(value: ast.expr, name: str, also: tuple[str, ...]) -> bool:
+    """Whether an expression is ``name + ...``, ``name - ...`` or one of the functions ``also`` of the name first."""
+    first: ast.expr | None = None
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub):
         first = value.left
         while isinstance(first, ast.BinOp) and isinstance(first.op, ast.Add | ast.Sub):
             first = first.left
     elif isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in also:
         first = value.args[0]
-    return 3 if isinstance(first, ast.Name) and first.id == name else 0
+    return isinstance(first, ast.Name) and first.id == name

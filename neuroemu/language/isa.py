@@ -62,7 +62,7 @@ MAX_BATCH = 1 << 16
 
 @dataclass(frozen=True)
 class Hook:
-    """One row of the hook table (design section 4): when a function of that name is called, on what, and what it may touch."""
+    """One row of the hook table (docs/firmware.md): when a function of that name is called, on what, and what it may touch."""
 
     name: str
     level: str  # whose registers it owns: axon, synapse, neuron, post
@@ -123,7 +123,7 @@ HOOKS = {
 RULE_HOOKS = tuple(name for name, hook in HOOKS.items() if hook.level != "neuron")
 """Hooks of a projection's program; the rest belong to a population's."""
 LEARNING_HOOKS = (*RULE_HOOKS, "modulate", "end", "commit")
-"""What ``plastic=False`` skips (design section 3)."""
+"""What ``plastic=False`` skips (docs/machine.md, presentations)."""
 
 INTRINSICS: dict[str, Callable[..., int]] = {}
 

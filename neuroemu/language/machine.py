@@ -1,4 +1,4 @@
-"""Integer behaviour of the machine itself, whatever the program: written once, used by every engine (design section 3).
+"""Integer behaviour of the machine itself, whatever the program: written once, used by every engine (docs/machine.md).
 
 The functions run as they stand on Python integers and are copied, as text, into compiled kernels.
 """

@@ -11,18 +11,16 @@ from dataclasses import replace
 from functools import reduce
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from neuroemu.base.arrays import Ints
+from neuroemu.base.arrays import Floats, Ints
 from neuroemu.base.errors import RunError
 from neuroemu.base.shelf import unknown
 from neuroemu.engines.run import run
 from neuroemu.image.image import Image, ImageProjection
 from neuroemu.image.memory import Memory, check_memory
-from neuroemu.learning.golden.closed_form import Spikes, spikes_of
+from neuroemu.learning.golden.closed_form import SpikeTimes, spikes_of
 from neuroemu.network.stimulus import Stimulus
-
-Floats = NDArray[np.float64]
 
 
 def projection_of(image: Image, name: str) -> ImageProjection:
@@ -125,7 +123,7 @@ def labelled(stimulus: Stimulus, population: str, labels: ArrayLike, n: int) -> 
     return replace(stimulus, values={**stimulus.values, population: right})
 
 
-def input_spikes(stimulus: Stimulus, name: str, presentation: int) -> Spikes:
+def input_spikes(stimulus: Stimulus, name: str, presentation: int) -> SpikeTimes:
     """Packets of a host input in one presentation as the closed form's spikes, with rows as times: a golden Neuron's tau is in ticks."""
     events = stimulus.events[name]
     ends = events.indptr[presentation]

@@ -15,12 +15,12 @@ import numpy as np
 from neuroemu.base.errors import FileError
 from neuroemu.base.files import load_arrays, write_whole
 from neuroemu.image.memory import Memory
-from neuroemu.learning.training import Epoch, State
+from neuroemu.learning.training import Epoch, TrainingState
 
 FORMAT = 2
 
 
-def save(path: Path, identity: Mapping[str, Any], state: State) -> None:
+def save(path: Path, identity: Mapping[str, Any], state: TrainingState) -> None:
     """Write the state of the training that ``identity`` describes: whatever of it differs makes another training. Raises FileError."""
     header = {
         "format": FORMAT,
@@ -43,7 +43,7 @@ def save(path: Path, identity: Mapping[str, Any], state: State) -> None:
     write_whole(path, buffer.getvalue())
 
 
-def load(path: Path, identity: Mapping[str, Any]) -> State:
+def load(path: Path, identity: Mapping[str, Any]) -> TrainingState:
     """Read the state of the training that ``identity`` describes. Raises FileError for another's and for a damaged file."""
     try:
         arrays = load_arrays(path)
@@ -58,7 +58,9 @@ def load(path: Path, identity: Mapping[str, Any]) -> State:
         history = tuple(Epoch(**epoch) for epoch in header["history"])
         counts = Counter({(key, core, owner): n for key, core, owner, n in header["counts"]})
         sound = header["format"] == FORMAT and header["digest"] == memory.digest
-        state = State(memory, header["epoch"], header["position"], header["right"], counts, header["wall_s"], history)
+        state = TrainingState(
+            memory, header["epoch"], header["position"], header["right"], counts, header["wall_s"], history
+        )
         differs = [name for name in identity if header["identity"][name] != identity[name]]
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror or error}); give the path of a checkpoint") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,10 +12,9 @@ from numpy.typing import ArrayLike
 
 from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import RunError
-from neuroemu.base.shelf import unknown
 from neuroemu.image.image import Image
-from neuroemu.learning import encode as encoders
 from neuroemu.learning.dataset import Dataset
+from neuroemu.learning.encoders import Setting, named_encoder
 from neuroemu.network.stimulus import Stimulus
 from neuroemu.results.run import Run
 
@@ -26,20 +24,7 @@ Samples = Dataset | tuple[ArrayLike, ArrayLike]
 """A Dataset, or (inputs, labels) of shapes (n, features...) and (n,)."""
 Readout = str | tuple[str, str]
 """``vote``, a probed register of the output, or (population, register)."""
-ENCODERS = ("ttfs", "rate", "graded")
-_WHOLE: tuple[tuple[type, ...], str] = ((int,), "a whole number")
-_OPTIONS: dict[str, tuple[tuple[type, ...], str]] = {
-    "window": _WHOLE,
-    "top": _WHOLE,
-    "seed": _WHOLE,
-    "shift": _WHOLE,
-    "peak": ((int, float), "a number"),
-    "once": ((bool,), "true or false"),
-    "name": ((str,), "the name of a host input"),
-}
 VOTE = "vote"
-GRADED_BITS = 5
-"""Of a full pixel's payload: what digits have, for which SpikeGrad's options are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,43 +81,13 @@ def encoder(
     hosts = [population.name for population in image.populations if population.is_host]
     if len(hosts) != 1:
         raise RunError(
-            f"the network has {len(hosts)} host inputs, an encoder feeds one; give encode=function(values, first) that returns a Stimulus"
+            f"the network has {len(hosts)} host inputs, an encoder feeds one; train it from Python, with "
+            "encode=function(values, first) that returns a Stimulus"
         )
     name = encode or ("graded" if _graded(image) else "rate" if vote else "ttfs")
-    if name not in ENCODERS:
-        raise unknown("encoder", name, ENCODERS)
-    rows = _rows(image) if ticks is None else ticks
     top = samples.top if samples.top is not None else max(1, int(np.max(samples.inputs)))
-    given: dict[str, Any] = {
-        "ttfs": {"top": top, "window": max(1, rows // 2)},
-        "rate": {"top": top, "seed": seed},
-        "graded": {"shift": max(0, top.bit_length() - GRADED_BITS)},
-    }[name]
-    return Encoder(name, {"ticks": rows, "name": hosts[0], **given, **_checked(name, options or {})})
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """A shipped encoder with everything given but the values and the number of the first presentation."""
-
-    name: str
-    given: dict[str, Any]
-
-    def __call__(self, values: Any, first: int) -> Stimulus:
-        encoded: Stimulus = getattr(encoders, self.name)(values, first=first, **self.given)
-        return encoded
-
-
-def _checked(encoder: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Options of an encoder that it takes, of the kinds it takes them."""
-    accepted = [name for name in inspect.signature(getattr(encoders, encoder)).parameters if name in _OPTIONS]
-    for name, value in options.items():
-        if name not in accepted:
-            raise unknown(f"option of encoder '{encoder}'", name, accepted)
-        kinds, what = _OPTIONS[name]
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise RunError(f"option {name} of encoder '{encoder}' is {value!r}; give {what}")
-    return options
+    setting = Setting(_rows(image) if ticks is None else ticks, top, seed)
+    return named_encoder(name, hosts[0], setting, options or {})
 
 
 def _graded(image: Image) -> bool:
@@ -148,7 +103,9 @@ def _rows(image: Image) -> int:
         return 1
     rows = sum(phase.ticks for phase in inference) - image.lag
     if rows < 1 or any(phase.until_quiet for phase in inference):
-        raise RunError("the image has no phases that say how many rows an input has; give ticks")
+        raise RunError(
+            "the network has no phases that say how many ticks an input lasts; give ticks=N (in a plan: data.ticks)"
+        )
     return rows
 
 
@@ -176,7 +133,7 @@ def readout_of(image: Image, output: str, readout: Readout | None) -> tuple[str,
         if len(mine) != 1 and told(image, output):
             raise RunError(
                 f"population '{output}' has {len(mine)} probed registers ({', '.join(mine) or 'none'}); say which holds the answer "
-                "with readout=register"
+                "with readout=register (in a plan: training.readout)"
             )
         return (output, mine[0]) if len(mine) == 1 else "vote"
     if readout == VOTE:

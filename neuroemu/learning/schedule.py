@@ -17,12 +17,12 @@ from neuroemu.network.integers import integers
 
 Schedule = Mapping[str, Mapping[int, int | Sequence[int]]]
 """By ``owner.parameter``: the value from an epoch on, counted from 0; before the first one the image's own."""
-Owner = ImagePopulation | ImageProjection
+Scheduled = ImagePopulation | ImageProjection
 
 
-def owners(image: Image) -> dict[str, Owner]:
+def owners(image: Image) -> dict[str, Scheduled]:
     """Populations on the chip and projections, by name."""
-    found: dict[str, Owner] = {p.name: p for p in image.populations if not p.is_host}
+    found: dict[str, Scheduled] = {p.name: p for p in image.populations if not p.is_host}
     return found | {p.name: p for p in image.projections}
 
 
@@ -69,7 +69,7 @@ def check_schedule(image: Image, schedule: Schedule) -> None:
 
 def at_epoch(image: Image, schedule: Schedule, epoch: int) -> Image:
     """The image with the parameters that a checked schedule gives it in an epoch; the image itself if that changes none."""
-    known, changed = owners(image), dict[str, Owner]()
+    known, changed = owners(image), dict[str, Scheduled]()
     for place, values in schedule.items():
         due = [e for e in values if e <= epoch]
         if not due:

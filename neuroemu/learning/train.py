@@ -25,10 +25,10 @@ from neuroemu.image.image import Image
 from neuroemu.image.memory import Memory, with_memory
 from neuroemu.language.draws import permutation
 from neuroemu.learning import checkpoint as checkpoints
+from neuroemu.learning.encoders import NamedEncoder
 from neuroemu.learning.samples import (
     VOTE,
     Encode,
-    Encoder,
     Plain,
     Readout,
     Samples,
@@ -40,13 +40,14 @@ from neuroemu.learning.samples import (
     told,
 )
 from neuroemu.learning.schedule import Schedule, at_epoch, check_schedule, digest, freeze, learns
-from neuroemu.learning.training import Epoch, State, Training, patience_is_over
+from neuroemu.learning.training import Epoch, Training, TrainingState, patience_is_over
 from neuroemu.learning.vote import label_neurons, vote
 from neuroemu.learning.watch import Watch
 from neuroemu.network.stimulus import Stimulus
+from neuroemu.results.counts import Counts
 from neuroemu.results.report import learning_fj, price
 from neuroemu.results.report_units import FJ, amount
-from neuroemu.results.run import Counts, Run
+from neuroemu.results.run import Run
 
 AT_ONCE = 256
 """Presentations encoded and run at a time."""
@@ -112,13 +113,13 @@ def train(
     identity = {
         "image": work.image.digest,
         "data": samples.digest if path else "",
-        "encoder": str(encoded) if isinstance(encoded, Encoder) else "a function",
+        "encoder": str(encoded) if isinstance(encoded, NamedEncoder) else "a function",
         "schedule": digest(schedule),
         "seed": seed,
         "commit_every": commit_every,
         "start": begin.digest,
     }
-    state = kept = checkpoints.load(path, identity) if path is not None and path.exists() else State(begin)
+    state = kept = checkpoints.load(path, identity) if path is not None and path.exists() else TrainingState(begin)
     due = time.monotonic()  # the first presentations are kept at once: a path that cannot be written shows itself early
     try:
         while state.epoch < epochs and not patience_is_over(state.history, patience):
@@ -230,7 +231,7 @@ class _Trainer:
             self.images[key] = at_epoch(self.image, self.schedule, epoch)
         return self.images[key]
 
-    def some(self, state: State, order: Ints) -> State:
+    def some(self, state: TrainingState, order: Ints) -> TrainingState:
         """The next presentations of an epoch, up to a commit."""
         begun = time.perf_counter()
         number = state.epoch * order.size + state.position
@@ -275,14 +276,14 @@ class _Trainer:
             return 0
         return int(np.sum(answers(done, self.reading.readout) == self.samples.labels[chosen]))
 
-    def priced(self, state: State) -> tuple[float, int, int]:
+    def priced(self, state: TrainingState) -> tuple[float, int, int]:
         """Spikes, femtojoules and what of them is learning, a presentation of the epoch so far."""
         rows = price(Counts(state.counts), self.image.chip)
         spikes = sum(count for (key, *_), count in state.counts.items() if key == "send_spike")
         total = sum(row.energy_fj or 0 for row in rows)
         return spikes / state.position, total // state.position, learning_fj(rows) // state.position
 
-    def say(self, state: State) -> str:
+    def say(self, state: TrainingState) -> str:
         """The epoch so far in words, priced anew once a second."""
         at, cost = self.said
         if time.monotonic() - at >= SAY_EVERY_S:
@@ -292,11 +293,11 @@ class _Trainer:
         right = "" if self.reading.readout == VOTE else f"{state.right / state.position:.1%} right, "
         return f"epoch {state.epoch + 1} of {self.epochs}: {right}{cost}"
 
-    def neuron_labels(self, state: State) -> Ints:
+    def neuron_labels(self, state: TrainingState) -> Ints:
         """The label of every output neuron, as what the chip remembers answers now."""
         return self.reading.labels(self.image_in(max(state.epoch - 1, 0)), self.samples, state.memory)[0]
 
-    def finish(self, state: State) -> State:
+    def finish(self, state: TrainingState) -> TrainingState:
         """Close an epoch: evaluate, price, and go to the next."""
         image, labels, accuracy = self.image_in(state.epoch), None, None
         share = state.right / state.position
@@ -308,7 +309,7 @@ class _Trainer:
         if self.watch is not None:
             self.watch.epoch()
         epoch = Epoch(state.epoch, share, accuracy, *self.priced(state), round(state.wall_s, 3))
-        return State(state.memory, state.epoch + 1, history=(*state.history, epoch))
+        return TrainingState(state.memory, state.epoch + 1, history=(*state.history, epoch))
 
 
 def evaluate(

@@ -12,12 +12,14 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from neuroemu.base.errors import FileError, NetworkError, NeuroemuError
+from neuroemu.base.errors import NetworkError, NeuroemuError
+from neuroemu.base.files import writable_file
+from neuroemu.base.schema import in_words
 from neuroemu.base.shelf import read_text, unknown
 from neuroemu.chip.chip import load_chip
 from neuroemu.compiler.compile import compile as compile_image
+from neuroemu.engines.available import ENGINES
 from neuroemu.engines.job import Progress, silent
-from neuroemu.engines.run import ENGINES
 from neuroemu.learning.dataset import Dataset, load_dataset
 from neuroemu.learning.learned import learned
 from neuroemu.learning.samples import VOTE, encoder, output_of, plain, readout_of
@@ -36,7 +38,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which data set (a name, or a path), and how its values become packets."""
 
     name: str
-    encoder: Literal["ttfs", "rate", "graded"] | None = None
+    encoder: str | None = None
     ticks: Positive | None = None
     options: dict[str, Any] = {}
     train: Positive | None = None
@@ -114,9 +116,11 @@ def plan_of(raw: Mapping[str, Any], place: str) -> Plan:
     try:
         plan = msgspec.convert(raw, Plan)
     except msgspec.ValidationError as error:
-        raise NetworkError(f"{place}: {error}; docs/training.md lists the keys") from None
-    if bool(plan.network) == bool(plan.layers):
-        raise NetworkError(f"{place}: states {'both' if plan.network else 'neither'} of network and layers; state one")
+        raise NetworkError(f"{place}: {in_words(str(error))}; docs/training.md lists the keys") from None
+    if plan.network and plan.layers:
+        raise NetworkError(f"{place}: states both network and layers; leave out one")
+    if not plan.network and not plan.layers:
+        raise NetworkError(f"{place}: states neither network nor layers; state one")
     schedule_of(plan.schedule, place)
     how = plan.training
     if how.lanes is not None and how.lanes > how.commit_every:
@@ -141,7 +145,7 @@ def schedule_of(raw: Mapping[str, Any], place: str) -> dict[str, dict[int, int |
         return msgspec.convert(flat, dict[str, dict[int, int | list[int]]], str_keys=True)
     except msgspec.ValidationError as error:
         raise NetworkError(
-            f'{place}: schedule: {error}; write for example "w1.rate" = {{ 0 = 16, 4 = 17 }}, values by epoch'
+            f'{place}: schedule: {in_words(str(error))}; write for example "w1.rate" = {{ 0 = 16, 4 = 17 }}, values by epoch'
         ) from None
 
 
@@ -175,16 +179,22 @@ def wired(plan: Plan, samples: Dataset) -> Network:
 
 
 def follow(
-    plan: Plan, progress: Progress = silent, place: str = "plan", watch: Watch | None = None
+    plan: Plan,
+    progress: Progress = silent,
+    place: str = "plan",
+    watch: Watch | None = None,
+    few: int | None = None,
 ) -> tuple[Training, Network]:
     """Do what the plan says, files to write apart. Returns the training and the network it began with, rule wired.
 
-    ``place`` is named in errors. Raises what reading, wiring, compiling and training raise.
+    ``place`` is named in errors; ``few`` limits the samples of both sets. Raises what reading, wiring, compiling and training raise.
     """
-    for path in (plan.write.image, plan.write.network, plan.write.history, plan.write.watch):
-        if path and not Path(path).absolute().parent.is_dir():
-            raise FileError(f"{path}: its folder does not exist; make it, or choose another path")
+    for path in (plan.write.image, plan.write.network, plan.write.history, plan.write.watch, plan.training.checkpoint):
+        if path:
+            writable_file(Path(path), replace=True)
     samples, test = load_dataset(plan.data.name)
+    if few is not None:
+        samples, test = (part.take(np.arange(min(few, len(part)))) for part in (samples, test))
     if plan.data.train is not None:
         samples = samples.take(np.arange(min(plan.data.train, len(samples))))
     network = wired(plan, samples)

@@ -1,4 +1,4 @@
-"""Keep a layered network in step: every hop costs a tick, so a deeper population starts later (design section 3).
+"""Keep a layered network in step: every hop costs a tick, so a deeper population starts later (docs/machine.md, latency).
 
 A population's *age* k is the number of hops from the input to it; its somas run in ticks k .. k+T-1. A projection that
 skips layers gets the missing ticks as delay. A loop enters at the age of the path into it; one that spans several ages

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ from neuroemu.base.arrays import Floats
 from neuroemu.base.errors import NetworkError
 from neuroemu.base.shelf import unknown
 from neuroemu.language.isa import NEURON_CHANNELS
+from neuroemu.network.conventions import Conventions
 
 BEYOND = 1 << 31
 """Past every index and delay: a float this large may not survive the way into an integer."""
@@ -105,45 +106,6 @@ FLOAT_MODELS: dict[type, str] = {LIF: "lif", CubaLIF: "cuba_lif", IF: "if", LI: 
 """The shipped program each float model is compiled to."""
 
 
-@dataclass(frozen=True)
-class Conventions:
-    """What a NIR file does not say. The same weights under another convention are another network.
-
-    ``dt`` seconds a tick; ``reset`` to v_reset (``zero``) or by v_threshold (``subtract``), ``reset_timing`` in the tick of
-    the spike (``now``) or the one after (``next``); ``compare`` strictly or not; ``decay`` 1 - dt/tau (``euler``) or
-    exp(-dt/tau) (``exp``); ``gain`` as NIR's equations say (``nir``), or 1 whatever r and w_in are (``unit``).
-    """
-
-    dt: float = 1e-4
-    reset: Literal["zero", "subtract"] = "zero"
-    reset_timing: Literal["now", "next"] = "now"
-    compare: Literal[">", ">="] = ">"
-    decay: Literal["euler", "exp"] = "euler"
-    gain: Literal["nir", "unit"] = "nir"
-    max_spikes: int = 1
-
-    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
-        "reset": ("zero", "subtract"),
-        "reset_timing": ("now", "next"),
-        "compare": (">", ">="),
-        "decay": ("euler", "exp"),
-        "gain": ("nir", "unit"),
-    }
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.dt, float | int) and math.isfinite(self.dt) and self.dt > 0):
-            raise NetworkError(f"convention dt is {self.dt!r}; give the length of a tick in seconds, above 0")
-        for name, choices in self.CHOICES.items():
-            value = getattr(self, name)
-            if value not in choices:
-                raise NetworkError(f"convention {name} is {value!r}; choose one of {', '.join(choices)}")
-        if self.max_spikes != 1:
-            raise NetworkError(
-                f"convention max_spikes is {self.max_spikes!r}; a neuron sends at most one packet per channel and tick, "
-                "use 1 and a smaller dt"
-            )
-
-
 @dataclass(frozen=True, eq=False)
 class Population:
     """``size`` neurons (an int, or a shape) of one kind.
@@ -206,8 +168,8 @@ class Projection:
     ``weight`` is an array of shape (n_pre, n_post) or a Sparse; ``delay`` ticks on top of the one every hop takes, one for
     all or an array like ``weight``. ``routes`` says per channel which ports a packet feeds, and whether its payload counts;
     by default spikes (or the host's input) feed port ``drive`` with the weight. ``rule`` names a rule program, ``params``
-    its parameters. A ``mirror`` names the projection whose synapses these are, seen from the other end. With a ``view`` the ports get
-    a rounded view of the weights instead of the weights.
+    its parameters, ``switches`` its switches (0 or 1; 0 if left out). A ``mirror`` names the projection whose synapses these
+    are, seen from the other end. With a ``view`` the ports get a rounded view of the weights instead of the weights.
     """
 
     pre: str
@@ -220,6 +182,7 @@ class Projection:
     params: Mapping[str, ArrayLike] = field(default_factory=dict)
     mirror: str | None = None
     view: View | None = None
+    switches: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -260,7 +223,7 @@ class Network:
     projections: tuple[Projection, ...] = ()
     outputs: tuple[str, ...] = ()
     probes: tuple[tuple[str, str], ...] = ()
-    conventions: Conventions = Conventions()
+    conventions: Conventions = field(default_factory=Conventions)
     phases: tuple[Phase, ...] = ()
     modulators: tuple[Modulator, ...] = ()
     notes: tuple[str, ...] = ()
@@ -279,6 +242,11 @@ class Network:
             populations=(*self.populations, *populations),
             projections=(*self.projections, *projections),
         )
+
+    def __repr__(self) -> str:
+        named = [f"{population.name} ({population.n})" for population in self.populations]
+        more = [f"{len(named) - 6} more"] if len(named) > 6 else []
+        return f"Network({', '.join([*named[:6], *more])}; {len(self.projections)} projections; outputs {', '.join(self.outputs[:6])})"
 
     def population(self, name: str) -> Population:
         """The population of that name."""

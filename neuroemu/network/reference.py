@@ -12,22 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neuroemu.base.arrays import Floats
+from neuroemu.base.arrays import Flags, Floats
 from neuroemu.base.errors import NetworkError
 from neuroemu.network.align import align
 from neuroemu.network.discrete import Discrete, discretize
 from neuroemu.network.network import FLOAT_MODELS, HostInput, Network, Population, Projection
-from neuroemu.network.stimulus import dense_inputs
+from neuroemu.network.stimulus import dense_inputs, silence
 from neuroemu.network.synapses import synapses
-
-Spikes = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
     """Spikes of every population, shape (presentations, rows, neurons), and v of populations that never spike after the last row."""
 
-    spikes: dict[str, Spikes]
+    spikes: dict[str, Flags]
     readout: dict[str, Floats]
     outputs: tuple[str, ...]
 
@@ -52,19 +50,19 @@ class _Units:
         self.v = np.zeros((n, population.n))
         self.u = np.zeros((n, population.n))
 
-    def above(self) -> Spikes:
+    def above(self) -> Flags:
         assert self.model.threshold is not None
         return np.asarray(
-            self.v >= self.model.threshold if self.conventions.compare == ">=" else self.v > self.model.threshold
+            self.v >= self.model.threshold if self.conventions.spike_if == ">=" else self.v > self.model.threshold
         )
 
-    def restart(self, fired: Spikes) -> None:
+    def restart(self, fired: Flags) -> None:
         assert self.model.threshold is not None
         assert self.model.reset is not None
         after = self.v - self.model.threshold if self.conventions.reset == "subtract" else self.model.reset
         self.v = np.where(fired, after, self.v)
 
-    def step(self, drive: Floats) -> Spikes:
+    def step(self, drive: Floats) -> Flags:
         """One tick: decay, integrate, compare, reset. Returns who spiked."""
         model, late = self.model, self.conventions.reset_timing == "next"
         spikes = model.threshold is not None
@@ -85,11 +83,16 @@ class _Units:
         return spiked
 
 
-def simulate(network: Network, inputs: ArrayLike | Mapping[str, ArrayLike]) -> Reference:
-    """Run the network in float64 on dense inputs, as ``run`` takes them. Raises NetworkError for populations in register units."""
+def simulate(
+    network: Network, inputs: ArrayLike | Mapping[str, ArrayLike] | None = None, *, ticks: int | None = None
+) -> Reference:
+    """Run the network in float64 on dense inputs, or for so many ticks without, as ``run`` takes them.
+
+    Raises StimulusError, and NetworkError for populations in register units.
+    """
     sizes = {p.name: p.n for p in network.populations if isinstance(p.neuron, HostInput)}
-    dense = dense_inputs(inputs, sizes)
-    rows, n = next(iter(dense.values())).shape[:2]
+    dense = {} if inputs is None else dense_inputs(inputs, sizes)
+    rows, n = next(iter(dense.values())).shape[:2] if dense else (silence(ticks, sizes).rows, 1)
     for population in network.populations:
         if type(population.neuron) not in (HostInput, *FLOAT_MODELS):
             raise NetworkError(

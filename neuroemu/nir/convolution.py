@@ -31,7 +31,7 @@ class Plane:
 
 
 @dataclass(frozen=True)
-class Window:
+class SlidingWindow:
     """A kernel that slides over a plane: its size, stride, dilation, and padding before and after, each by axis."""
 
     size: Pair
@@ -56,7 +56,7 @@ class Window:
         return source[inside], out[inside], tap[inside]
 
 
-def convolve(weight: Floats, groups: int, shape: Shape, window: Window, node: str) -> Plane:
+def convolve(weight: Floats, groups: int, shape: Shape, window: SlidingWindow, node: str) -> Plane:
     """A convolution of weight (n_out, n_in / groups, rows, columns), correlating as the frameworks do.
 
     The node's name keeps its weights apart from those of other nodes.
@@ -78,7 +78,7 @@ def convolve(weight: Floats, groups: int, shape: Shape, window: Window, node: st
     return Plane(entries, math.prod(shape), (n_out, rows, columns))
 
 
-def pool(value: float, shape: Shape, window: Window) -> Plane:
+def pool(value: float, shape: Shape, window: SlidingWindow) -> Plane:
     """Every channel's windows summed and multiplied by ``value``; zeros beyond the border count as inputs."""
     channels = shape[0]
     kernel = np.full((channels, 1, *window.size), value)
@@ -103,7 +103,7 @@ def plane_map(name: str, node: Any, fed: tuple[int, ...], refuse: Refuse) -> Pla
     if kind == "Conv2d":
         return _convolution(name, node, fed, refuse)
     size = _pair(node.kernel_size)
-    window = Window(size, _pair(node.stride), (1, 1), _pair(node.padding), _pair(node.padding))
+    window = SlidingWindow(size, _pair(node.stride), (1, 1), _pair(node.padding), _pair(node.padding))
     if len(fed) != 3:
         raise refuse(name, f"is fed values of shape {fed}; a {kind} takes (channels, rows, columns)")
     shape = (fed[0], fed[1], fed[2])
@@ -127,7 +127,7 @@ def _convolution(name: str, node: Any, fed: tuple[int, ...], refuse: Refuse) -> 
     stride, dilation = _pair(node.stride), _pair(node.dilation)
     size = (weight.shape[2], weight.shape[3])
     before, after = _padding(name, node.padding, size, stride, dilation, refuse)
-    window = Window(size, stride, dilation, before, after)
+    window = SlidingWindow(size, stride, dilation, before, after)
     shape = (fed[0], fed[1], fed[2])
     _check_window(name, "Conv2d", window, shape, refuse)
     return convolve(weight, groups, shape, window, name)
@@ -148,7 +148,7 @@ def _padding(name: str, padding: Any, size: Pair, stride: Pair, dilation: Pair, 
     return (total[0] // 2, total[1] // 2), (total[0] - total[0] // 2, total[1] - total[1] // 2)
 
 
-def _check_window(name: str, kind: str, window: Window, shape: Shape, refuse: Refuse) -> None:
+def _check_window(name: str, kind: str, window: SlidingWindow, shape: Shape, refuse: Refuse) -> None:
     numbers = (*window.size, *window.stride, *window.dilation)
     if min(numbers) < 1 or min(*window.before, *window.after) < 0:
         raise refuse(name, f"has a kernel, stride or dilation below 1, or a padding below 0; correct the {kind}")

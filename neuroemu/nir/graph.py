@@ -12,28 +12,12 @@ import numpy as np
 
 from neuroemu.base.arrays import Floats
 from neuroemu.base.errors import ConventionWarning, NetworkError
-from neuroemu.network.network import (
-    IF,
-    LI,
-    LIF,
-    Conventions,
-    CubaLI,
-    CubaLIF,
-    HostInput,
-    Network,
-    Neuron,
-    Population,
-    Projection,
-    Route,
-)
-from neuroemu.nir.convolution import PLANES, Plane, flattened, plane_map
+from neuroemu.network.conventions import Conventions
+from neuroemu.network.network import HostInput, Network, Neuron, Population, Projection, Route
+from neuroemu.nir.convolution import Plane, plane_map
 from neuroemu.nir.linear import LinearMap, Term, chain
+from neuroemu.nir.nodes import BORDER, MAPS, NEURONS, MapNode, parameter_shape
 
-SUPPORTED = (
-    "Input", "Output", "Linear", "Affine", "Scale", "Flatten", "Delay", "Conv2d", "SumPool2d", "AvgPool2d", "IF", "LIF", "CubaLIF",
-    "LI", "CubaLI", "NIRGraph",
-)  # fmt: skip
-NEURONS = ("IF", "LIF", "CubaLIF", "LI", "CubaLI")
 TOLERANCE = 1e-3
 """Relative difference below which r is taken to equal tau/dt: files store float32."""
 
@@ -160,31 +144,24 @@ class GraphReader:
         return math.prod(self.shape(name))
 
     def _shape(self, name: str) -> tuple[int, ...]:
-        node, kind = self.nodes[name], self.kind(name)
-        if kind == "Input" and not self.before[name]:
-            return tuple(int(n) for n in np.atleast_1d(node.input_type["input"]))
-        if kind in ("Linear", "Affine"):
-            if np.ndim(node.weight) != 2:
-                raise self.refuse(
-                    name, f"weight has shape {np.shape(node.weight)}; a {kind} takes a matrix (outputs, inputs)"
-                )
-            return (int(np.shape(node.weight)[0]),)
-        if kind in PLANES:
-            return self.plane(name).shape
-        own = max((np.shape(v) for v in vars(node).values() if isinstance(v, np.ndarray)), key=math.prod, default=())
-        if kind in (*NEURONS, "Scale", "Delay") and math.prod(own) > 1 and 1 not in own[1:]:
-            return own
+        if self.is_host(name):
+            return tuple(int(n) for n in np.atleast_1d(self.nodes[name].input_type["input"]))
+        return parameter_shape(self, name) if self.kind(name) in NEURONS else self.map_node(name).shape(self, name)
+
+    def fed(self, name: str) -> tuple[int, ...]:
+        """Shape of what feeds a node."""
         if not self.before[name]:
             raise self.refuse(name, "nothing feeds it; connect it or remove it")
-        fed = self.shape(self.before[name][0])
-        return flattened(fed, node) if kind == "Flatten" else fed
+        return self.shape(self.before[name][0])
+
+    def map_node(self, name: str) -> MapNode:
+        """The row of a node that is no population."""
+        return MAPS.get(self.kind(name), BORDER)
 
     def plane(self, name: str) -> Plane:
         """The map of a convolution or pooling node."""
         if name not in self.planes:
-            if not self.before[name]:
-                raise self.refuse(name, "nothing feeds it; connect it or remove it")
-            self.planes[name] = plane_map(name, self.nodes[name], self.shape(self.before[name][0]), self.refuse)
+            self.planes[name] = plane_map(name, self.nodes[name], self.fed(name), self.refuse)
         return self.planes[name]
 
     def spread(self, name: str, value: Any) -> Floats:
@@ -216,57 +193,21 @@ class GraphReader:
         before = [term for source in self.before[name] for term in self.terms(source, (*seen, name))]
         if not before:
             raise self.refuse(name, "nothing feeds it; connect it or remove it")
-        for term in before:
-            self.fits(name, term)
-        return self.applied(name, before)
+        self.check_inputs(name, before)
+        return self.map_node(name).apply(self, name, before)
 
-    def fits(self, name: str, term: Term) -> None:
+    def check_inputs(self, name: str, before: list[Term]) -> None:
+        """Refuse terms of another size than the node takes."""
         self.size(name)
-        node, kind = self.nodes[name], self.kind(name)
-        if kind in ("Linear", "Affine"):
-            need, allowed = int(np.shape(node.weight)[1]), {term.map.n_out}
-        elif kind in PLANES:
-            need, allowed = self.plane(name).n_in, {term.map.n_out}
-        elif kind in ("Scale", "Delay"):
-            need = int(self.spread(name, node.scale if kind == "Scale" else node.delay).size)
-            allowed = {term.map.n_out, 1}
-        else:
+        row = self.map_node(name)
+        if row.needs is None:
             return
-        if need not in allowed:
-            raise self.refuse(
-                name, f"takes {need} values, '{term.source}' gives it {term.map.n_out}; correct the shapes"
-            )
-
-    def applied(self, name: str, before: list[Term]) -> list[Term]:
-        node, kind = self.nodes[name], self.kind(name)
-        if kind in ("Linear", "Affine"):
-            after = [term.times(np.asarray(node.weight, np.float64).T) for term in before]
-            if kind == "Affine":
-                bias = np.broadcast_to(np.asarray(node.bias, np.float64).ravel(), (self.size(name),))
-                after[0] = after[0].plus(bias)
-            return after
-        if kind in PLANES:
-            plane = self.plane(name)
-            after = [term.through(plane.entries, self.size(name)) for term in before]
-            if kind == "Conv2d":
-                bias = np.broadcast_to(np.asarray(node.bias, np.float64).ravel(), plane.shape[0])
-                after[0] = after[0].plus(np.repeat(bias, math.prod(plane.shape[1:])))
-            return after
-        if kind == "Scale":
-            return [term.scaled(self.spread(name, node.scale)) for term in before]
-        if kind == "Delay":
-            return [self.delayed(name, term) for term in before]
-        return before  # Flatten, and the borders of nested graphs: values are kept flat, in C order
-
-    def delayed(self, name: str, term: Term) -> Term:
-        if term.bias is not None and np.any(term.bias != 0):
-            raise self.refuse(name, "delays a bias; put the Delay before the Affine")
-        seconds = self.spread(name, self.nodes[name].delay)
-        if np.any(seconds < 0) or not np.isfinite(seconds).all():
-            raise self.refuse(
-                name, f"delay is {seconds[(seconds < 0) | ~np.isfinite(seconds)][0]:g} s; a delay is 0 or more"
-            )
-        return term.delayed(np.rint(seconds / self.conventions.dt).astype(np.int64))
+        need = row.needs(self, name)
+        for term in before:
+            if need != term.map.n_out and not (row.one_for_all and need == 1):
+                raise self.refuse(
+                    name, f"takes {need} values, '{term.source}' gives it {term.map.n_out}; correct the shapes"
+                )
 
     def projection(self, source: str, name: str, term: LinearMap) -> Projection:
         routes: dict[str, tuple[Route, ...]] | None = None
@@ -283,34 +224,22 @@ class GraphReader:
     def neuron(self, name: str, terms: Any) -> Neuron:
         if self.is_host(name):
             return HostInput()
-        node, kind = self.nodes[name], self.kind(name)
         if terms is None or not terms.by_source:
             raise self.refuse(name, "nothing feeds it; connect it or remove it")
-        values = {key: self.spread(name, value) for key, value in vars(node).items() if isinstance(value, np.ndarray)}
+        stated = vars(self.nodes[name]).items()
+        values = {key: self.spread(name, value) for key, value in stated if isinstance(value, np.ndarray)}
         self.check_gain(name, values)
+        row = NEURONS[self.kind(name)]
         bias = terms.bias if terms.bias is not None else 0.0
-
-        def pick(*keys: str) -> dict[str, Floats]:
-            return {key: values[key] for key in keys}
-
-        if kind == "IF":
-            return IF(bias=bias, **pick("r", "v_threshold", "v_reset"))
-        if kind == "LIF":
-            return LIF(bias=bias, **pick("tau", "r", "v_leak", "v_threshold", "v_reset"))
-        if kind == "LI":
-            return LI(bias=bias, **pick("tau", "r", "v_leak"))
-        if kind == "CubaLI":
-            return CubaLI(bias=bias, **pick("tau_syn", "tau_mem", "r", "v_leak", "w_in"))
-        return CubaLIF(bias=bias, **pick("tau_syn", "tau_mem", "r", "v_leak", "v_threshold", "v_reset", "w_in"))
+        neuron: Neuron = row.model(bias=bias, **{key: values[key] for key in row.parameters})
+        return neuron
 
     def check_gain(self, name: str, values: Mapping[str, Floats]) -> None:
         """Warn where the input would be scaled, which most exporting frameworks do not do."""
         if self.conventions.gain == "unit":
             return
-        dt, kind = self.conventions.dt, self.kind(name)
-        cuba = [("r", "tau_mem"), ("w_in", "tau_syn")]
-        pairs = cuba if kind in ("CubaLIF", "CubaLI") else [("r", "" if kind == "IF" else "tau")]
-        for factor, tau in pairs:
+        dt = self.conventions.dt
+        for factor, tau in NEURONS[self.kind(name)].gains:
             with np.errstate(invalid="ignore"):
                 unit = np.broadcast_to((values[tau] if tau else 1.0) / dt, values[factor].shape)
                 off = ~(np.isclose(values[factor], unit, rtol=TOLERANCE) | (np.isinf(values[factor]) & np.isinf(unit)))

@@ -69,7 +69,7 @@ def factor_tags(factor: Floats) -> Tags:
     return np.where(factor == 1, np.uint64(1), tags(np.ascontiguousarray(factor).view(np.uint64)))
 
 
-Part = Floats | Entries
+Block = Floats | Entries
 """A factor for each value (shape (n,)) while only scaled, a matrix (n_in, n_out), or lists."""
 
 
@@ -79,7 +79,7 @@ class LinearMap:
 
     n_in: int
     n_out: int
-    parts: Mapping[int, Part]
+    parts: Mapping[int, Block]
 
     @classmethod
     def identity(cls, n: int) -> LinearMap:
@@ -90,14 +90,14 @@ class LinearMap:
         """Followed by a matrix of shape (n_out, new n_out)."""
         return LinearMap(self.n_in, matrix.shape[1], {d: self._product(part, matrix) for d, part in self.parts.items()})
 
-    def _product(self, part: Part, matrix: Floats) -> Floats:
+    def _product(self, part: Block, matrix: Floats) -> Floats:
         if isinstance(part, Entries):
             part = part.dense(self.n_in, self.n_out)
         return part[:, None] * matrix if part.ndim == 1 else part @ matrix
 
     def through(self, entries: Entries, n_out: int) -> LinearMap:
         """Followed by a sparse matrix with shared weights."""
-        parts: dict[int, Part] = {}
+        parts: dict[int, Block] = {}
         for d, part in self.parts.items():
             if isinstance(part, Entries):
                 parts[d] = part.then(entries, self.n_out, n_out)
@@ -113,7 +113,7 @@ class LinearMap:
         """Followed by a factor for each value, or one for all."""
         factor = np.broadcast_to(factor, (self.n_out,))
 
-        def scale(part: Part) -> Part:
+        def scale(part: Block) -> Block:
             if not isinstance(part, Entries):
                 return part * factor
             return replace(part, weight=part.weight * factor[part.post], tag=part.tag * factor_tags(factor)[part.post])
@@ -137,7 +137,7 @@ class LinearMap:
             parts[d] = self._sum(parts[d], part) if d in parts else part
         return replace(self, parts=parts)
 
-    def _sum(self, a: Part, b: Part) -> Part:
+    def _sum(self, a: Block, b: Block) -> Block:
         if isinstance(a, Entries) or isinstance(b, Entries):
             one, two = (part if isinstance(part, Entries) else Entries.of(part) for part in (a, b))
             both = Entries(
@@ -166,7 +166,7 @@ class LinearMap:
         return Sparse(pre, post, weight, delay, shared), 0
 
 
-def _only(part: Part, kept: NDArray[np.bool_]) -> Part:
+def _only(part: Block, kept: NDArray[np.bool_]) -> Block:
     """The part with the values that are not kept cut off."""
     if not isinstance(part, Entries):
         return part * kept
@@ -208,14 +208,14 @@ class Term:
 
 
 @dataclass(frozen=True, eq=False)
-class Incoming:
+class Feeds:
     """Everything that feeds a population: one map a source, and one constant."""
 
     by_source: Mapping[str, LinearMap]
     bias: Floats | None
 
 
-def chain(terms: Iterable[Term]) -> Incoming:
+def chain(terms: Iterable[Term]) -> Feeds:
     """Add up terms: parallel paths from one source become one map."""
     by_source: dict[str, LinearMap] = {}
     bias: Floats | None = None
@@ -224,4 +224,4 @@ def chain(terms: Iterable[Term]) -> Incoming:
         by_source[term.source] = term.map if known is None else known.plus(term.map)
         if term.bias is not None:
             bias = term.bias if bias is None else bias + term.bias
-    return Incoming(by_source, bias)
+    return Feeds(by_source, bias)

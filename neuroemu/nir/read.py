@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -20,9 +19,12 @@ import nir
 import numpy as np
 
 from neuroemu.base.errors import FileError, NetworkError
-from neuroemu.network.network import Conventions, HostInput, Network, Population, Projection
+from neuroemu.base.files import path_whole
+from neuroemu.network.conventions import Conventions, by_present_names
+from neuroemu.network.network import HostInput, Network, Population, Projection
 from neuroemu.network.synapses import synapses
-from neuroemu.nir.graph import NEURONS, SUPPORTED, GraphReader
+from neuroemu.nir.graph import GraphReader
+from neuroemu.nir.nodes import NEURONS, SUPPORTED
 
 METADATA = "neuroemu"
 PATIENCE_S = 60
@@ -35,24 +37,26 @@ def read_nir(
     dt: float | None = None,
     reset: Literal["zero", "subtract"] | None = None,
     reset_timing: Literal["now", "next"] | None = None,
-    compare: Literal[">", ">="] | None = None,
+    spike_if: Literal[">", ">="] | None = None,
     decay: Literal["euler", "exp"] | None = None,
     gain: Literal["nir", "unit"] | None = None,
     max_spikes: int | None = None,
     graded_input: bool = False,
+    compare: Literal[">", ">="] | None = None,
 ) -> Network:
     """Read a NIR file as a Network.
 
     Options left out are taken from the file's ``neuroemu`` metadata, else from Conventions. ``graded_input`` lets the input's
     values multiply the weights; otherwise the input is spikes. Warns (ConventionWarning) where an input gain r, or a w_in,
-    is not what leaves the input unscaled, and where a shape was repaired.
+    is not what leaves the input unscaled, and where a shape was repaired. ``compare`` is what ``spike_if`` was called.
 
     Raises FileError for a file that is no NIR file, NetworkError for nodes and parameters that cannot be imported.
     """
     graph = _load(path)
-    given = {"dt": dt, "reset": reset, "reset_timing": reset_timing, "compare": compare, "decay": decay, "gain": gain,
-             "max_spikes": max_spikes}  # fmt: skip
-    conventions = _conventions(path, graph, {name: value for name, value in given.items() if value is not None})
+    given = {"dt": dt, "reset": reset, "reset_timing": reset_timing, "spike_if": spike_if, "decay": decay, "gain": gain,
+             "max_spikes": max_spikes, "compare": compare}  # fmt: skip
+    stated = {name: value for name, value in given.items() if value is not None}
+    conventions = _conventions(path, graph, by_present_names(stated))
     return GraphReader(str(path), graph, conventions, graded_input).network()
 
 
@@ -121,7 +125,7 @@ def _conventions(path: object, graph: Any, given: Mapping[str, Any]) -> Conventi
     stored = graph.metadata.get(METADATA, {}) if isinstance(graph.metadata, dict) else {}
     known = {field.name for field in fields(Conventions)}
     read = {}
-    for name, value in stored.items() if isinstance(stored, dict) else ():
+    for name, value in by_present_names(stored, warn=False).items() if isinstance(stored, dict) else ():
         if name not in known:
             raise NetworkError(
                 f"{path}: metadata neuroemu/{name} is not a convention; the conventions are {', '.join(sorted(known))}"
@@ -134,7 +138,7 @@ def _conventions(path: object, graph: Any, given: Mapping[str, Any]) -> Conventi
 def write_nir(network: Network, path: str | os.PathLike[str]) -> None:
     """Write a float network as a NIR file with its conventions in the metadata, whole or not at all.
 
-    Raises NetworkError for populations in register units and rules, which NIR cannot express.
+    An earlier file is replaced. Raises FileError, and NetworkError for populations in register units and rules, which NIR cannot express.
     """
     nodes: dict[str, Any] = {}
     edges: list[tuple[str, str]] = []
@@ -150,15 +154,8 @@ def write_nir(network: Network, path: str | os.PathLike[str]) -> None:
         edges.append((name, label))
     metadata = {METADATA: asdict(network.conventions)}
     graph = nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
-    target = Path(path)
-    try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
-            nir.write(Path(folder) / target.name, graph)
-            (Path(folder) / target.name).replace(target)
-    except OSError as error:
-        raise FileError(
-            f"{path}: cannot be written ({error.strerror or error}); check the folder and its permissions"
-        ) from None
+    with path_whole(Path(path)) as inside:
+        nir.write(inside, graph)
 
 
 def _node(population: Population) -> Any:

@@ -35,7 +35,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RecordingDifference:
     """What comparing came to: how many packets were equal, and the difference if there is one."""
 
     packets: int
@@ -44,12 +44,12 @@ class Comparison:
     """Keys are compared only then: another placement gives the same packets other keys."""
 
 
-def compare(first: Recorded, second: Recorded) -> Comparison:
+def diff_recordings(first: Recorded, second: Recorded) -> RecordingDifference:
     """Compare packet by packet, host packets included. Recordings of different images are compared send by send, without keys."""
     same_image = first.header.image == second.header.image
     other = _other_network(first.header, second.header)
     if other:
-        return Comparison(0, Difference(other), same_image)
+        return RecordingDifference(0, Difference(other), same_image)
     names = (*SENT, "payload", "key") if same_image else (*SENT, "payload")
     done = 0
     for mine, theirs in _side_by_side(_blocks(first, same_image), _blocks(second, same_image)):
@@ -59,9 +59,9 @@ def compare(first: Recorded, second: Recorded) -> Comparison:
             unequal |= mine[name][:shared] != theirs[name][:shared]
         if np.any(unequal) or len(mine) != len(theirs):
             k = int(np.argmax(unequal)) if np.any(unequal) else shared
-            return Comparison(done + k, _difference(first, second, done + k, mine[k:], theirs[k:]), same_image)
+            return RecordingDifference(done + k, _difference(first, second, done + k, mine[k:], theirs[k:]), same_image)
         done += shared
-    return Comparison(done, _other_times(first.header, second.header), same_image)
+    return RecordingDifference(done, _other_times(first.header, second.header), same_image)
 
 
 def _blocks(recorded: Recorded, same_image: bool) -> Iterable[Packets]:

@@ -19,7 +19,7 @@ from neuroemu.language.check import Proof, check_program
 from neuroemu.language.isa import HOOKS, LEARNING_HOOKS
 from neuroemu.language.language import Program
 from neuroemu.network.stimulus import Stimulus
-from neuroemu.results.run import LEARNING, Counts, Where
+from neuroemu.results.counts import LEARNING, Counts, Where
 
 
 @dataclass
@@ -212,8 +212,7 @@ def _synapses(
     image: Image, tables: Tables, raw: Raw, number: int, projection: ImageProjection, table: Counter[Where]
 ) -> None:
     post, source = image.populations[projection.post], image.populations[projection.pre]
-    word, bits = image.chip.word_bits, image.chip.bits("weight", "weight")
-    assert bits is not None
+    word, bits = image.chip.word_bits, image.chip.weight_width
     rule = image.program_of(projection) if raw.plastic else None
     for place in range(len(projection.parts)):
         for core, fan_out in tables.fan_out(number, place):

@@ -104,15 +104,15 @@ PROGRAMS: dict[str, tuple[ne.Network, str]] = {
     ),
     "below the program's range": (
         chatty(threshold=[5, -1, 100001]),
-        "population 'a': threshold is -1, its program takes 0..100000; rescale the network",
+        "population 'a': threshold is -1, its program takes 0..100000; give one of these, or rescale the network",
     ),
     "above the program's range": (
         chatty(decay=4097),
-        "population 'a': decay is 4097, its program takes 0..4096; rescale the network",
+        "population 'a': decay is 4097, its program takes 0..4096; give one of these, or rescale the network",
     ),
     "past 32 bits": (
         network(ne.Firmware("if", {"threshold": 2**31})),
-        "population 'a': threshold is 2147483648, its program takes -2147483648..2147483647; rescale the network",
+        "population 'a': threshold is 2147483648, its program takes -2147483648..2147483647; give one of these, or rescale the network",
     ),
     "past 64 bits": (
         network(ne.Firmware("if", {"threshold": 2**63})),
@@ -238,7 +238,7 @@ SILICON: dict[str, tuple[ne.Network, str]] = {
     ),
     "spike at threshold": (
         network(ne.Firmware("if", {"threshold": 64}, {"inclusive": 1})),
-        "population 'a': spike at v >= threshold is not in loihi1 (davies2018); use compare='>', "
+        "population 'a': spike at v >= threshold is not in loihi1 (davies2018); use spike_if='>', "
         "or a chip that has it, such as generic45",
     ),
     "threshold between steps": (

@@ -183,6 +183,6 @@ def test_the_loss_of_a_bias_is_told_wherever_it_is(bias: Any) -> None:
 
 
 def test_conventions_become_switches() -> None:
-    net = network(ne.IF(1.0), [[1]], ne.Conventions(reset="subtract", reset_timing="next", compare=">="))
+    net = network(ne.IF(1.0), [[1]], ne.Conventions(reset="subtract", reset_timing="next", spike_if=">="))
     assert quantize(net, GENERIC).populations["a"].switches == {"subtract": 1, "late": 1, "inclusive": 1}
     assert quantize(network(ne.LI(1e-3), [[1]]), GENERIC).populations["a"].switches == {}

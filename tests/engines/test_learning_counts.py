@@ -10,8 +10,8 @@ from cases import CASES, patient
 from spikegrad_cases import SMALL, compiled, drawn, network
 
 import neuroemu as ne
-from neuroemu.engines.run import ENGINES
-from neuroemu.results.run import LEARNING
+from neuroemu.engines.available import runnable
+from neuroemu.results.counts import LEARNING
 
 
 def parts(run: ne.Run) -> tuple[dict[object, int], dict[object, int]]:
@@ -26,7 +26,7 @@ def parts(run: ne.Run) -> tuple[dict[object, int], dict[object, int]]:
     return {where: n - learning.get(where, 0) for where, n in whole.items() if n != learning.get(where, 0)}, learning
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", runnable())
 def test_what_is_left_is_what_evaluation_counts(engine: str) -> None:
     """Weights change after the last presentation only, and the network is quiet when learning begins."""
     events, _, _ = drawn(np.random.default_rng(6), SMALL, 9)

@@ -86,7 +86,7 @@ def test_ticks_are_independent_of_order_and_threads(run: Run) -> None:
 def test_cores_take_in_what_the_routers_brought_them() -> None:
     mesh, latencies, tick = random_case(8)
     env = simpy.Environment()
-    network = noc_event.Network(env, mesh, latencies)
+    network = noc_event.Noc(env, mesh, latencies)
     process = env.process(network.tick(tick))
     env.run()
     assert env.now == process.value.tick_ps

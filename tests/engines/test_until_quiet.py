@@ -11,7 +11,7 @@ from cases import patient
 from fails import fails
 
 import neuroemu as ne
-from neuroemu.engines.run import ENGINES
+from neuroemu.engines.available import runnable
 
 
 def chain(delay: int = 2, cap: int = 30) -> ne.Network:
@@ -36,7 +36,7 @@ def compiled(network: ne.Network, chip: str = "generic45") -> ne.Image:
     return ne.compile(network, ne.load_chip(chip), align=False)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", runnable())
 def test_a_phase_ends_with_its_first_quiet_tick(engine: str) -> None:
     """Payload 5 in tick 0: a fires in ticks 1 and 2; b, 3 ticks later, in 4 and 5; tick 6 is quiet, then phase 1 lasts 2 ticks."""
     inputs = np.array([5, 0, 0])[None, :, None]
@@ -50,7 +50,7 @@ def test_a_phase_ends_with_its_first_quiet_tick(engine: str) -> None:
     assert run.counts["barrier"] == 15
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", runnable())
 def test_input_that_comes_later_is_waited_for(engine: str) -> None:
     inputs = np.zeros((8, 1, 1), int)
     inputs[[0, 7]] = 2
@@ -59,7 +59,7 @@ def test_input_that_comes_later_is_waited_for(engine: str) -> None:
     assert run.ticks == 13 + 2
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", runnable())
 def test_a_phase_that_is_not_quiet_in_time_is_an_error(engine: str) -> None:
     text = (
         "presentation 1: phase 0 was not quiet within its cap of 6 ticks; "

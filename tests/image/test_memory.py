@@ -10,7 +10,7 @@ from cases import CASES
 from fails import fails
 
 import neuroemu as ne
-from neuroemu.engines.run import ENGINES
+from neuroemu.engines.available import runnable
 
 LEARNING = ("graded", "online", "rivals")
 
@@ -27,7 +27,7 @@ def cut(name: str, engine: str) -> tuple[ne.Run, ne.Run, ne.Image]:
 
 
 @pytest.mark.parametrize("name", LEARNING)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", runnable())
 def test_a_run_in_two_parts_ends_with_the_same_bits(name: str, engine: str) -> None:
     whole, rest, image = cut(name, engine)
     assert any((whole.weights[p.name] != np.sort(whole.weights[p.name])).any() for p in image.projections if p.program)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from limited import cores, network, small
 
 import neuroemu as ne
-from neuroemu.engines.run import ENGINES
+from neuroemu.engines.available import runnable
 from neuroemu.image.neighbours import Rivals, rivals
 from neuroemu.language.machine import beats, contest
 from neuroemu.language.program import CALLEE, plain_source
@@ -114,7 +114,7 @@ def by_matrices(
     return sent, {"v_learn": v_learn, "v_send": v_send, "wins": wins}, calls
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", runnable())
 def test_every_engine_is_the_definition(engine: str) -> None:
     """Random relations, one a flag, over random inputs; one shape, so that engine cpu compiles once."""
     settled = 0

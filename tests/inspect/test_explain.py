@@ -203,7 +203,7 @@ def test_wrong_companions_are_one_sentence() -> None:
 def drawn(seed: int) -> tuple[ne.Image, dict[str, Reach]]:
     rng = np.random.default_rng(seed)
     rule = {"reset": ["zero", "subtract"][seed % 2], "reset_timing": ["now", "next"][seed // 2 % 2]}
-    conventions = ne.Conventions(gain="unit", compare=">" if seed % 3 else ">=", **rule)  # type: ignore[arg-type]
+    conventions = ne.Conventions(gain="unit", spike_if=">" if seed % 3 else ">=", **rule)  # type: ignore[arg-type]
     models: tuple[Any, ...] = (
         ne.LIF(tau=rng.uniform(2e-4, 2e-3, 8), v_threshold=rng.uniform(1, 4, 8), bias=rng.normal(0, 0.2, 8)),
         ne.CubaLIF(tau_syn=2e-4, tau_mem=rng.uniform(2e-4, 1e-3, 8), v_threshold=rng.uniform(2, 9, 8), bias=rng.normal(0, 0.1, 8)),
@@ -289,7 +289,6 @@ def test_payloads_and_wrapping_registers_widen_the_bounds() -> None:
 def test_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["deploy", DEMO / "digits.nir", "--chip", "loihi1", "--weight-bits", 8, "--input", DEMO / "digits_input.npz",
              "--labels", DEMO / "digits_labels.npy", "--explain", "--json"]  # fmt: skip
-    monkeypatch.setattr("neuroemu.cli.screen.PATIENCE_S", 600.0)  # a loaded machine says that it is working
     monkeypatch.setattr(sys, "argv", ["neuroemu", *map(str, words)])
     main()
     answer = json.loads(capsys.readouterr().out)

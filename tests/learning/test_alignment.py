@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from fails import fails
+from sfdfa_cases import first_spikes
+from sfdfa_cases import image as sfdfa_image
 from spikegrad_cases import compiled, told
 from spikegrad_cases import network as spikegrad_network
-from test_sfdfa import first_spikes
-from test_sfdfa import image as sfdfa_image
 
 import neuroemu as ne
 from neuroemu.learning import alignment
 from neuroemu.learning.golden import bats, relu
-from neuroemu.learning.golden.closed_form import Neuron
+from neuroemu.learning.golden.closed_form import FloatNeuron
 
 
 # ---- by hand
@@ -113,7 +113,7 @@ def cosines(built: ne.Image, memory: ne.Memory, n: int = 24) -> dict[str, float]
     values, labels = bars(n, 9)
     stimulus = first_spikes(16, 16, TICKS)(values, 0)
     weights = [alignment.matrix(built, w, alignment.weights_of(built, w, memory)) / 4096 for w in ("w1", "w2")]
-    neurons = [Neuron(2.0**K, 0.3), Neuron(2.0**K, 0.3)]
+    neurons = [FloatNeuron(2.0**K, 0.3), FloatNeuron(2.0**K, 0.3)]
     targets = np.where(np.eye(3) > 0, 15.0, 3.0)[labels]
     true = [
         bats.gradient(weights, neurons, alignment.input_spikes(stimulus, "in", k), TICKS, targets[k])[0]

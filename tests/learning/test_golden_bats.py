@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 from golden_cases import HORIZON, TAU, random_spikes
 
+from neuroemu.base.arrays import Floats
 from neuroemu.learning.golden import bats
-from neuroemu.learning.golden.closed_form import Floats, Neuron, Response, Spikes, respond, spikes_of
+from neuroemu.learning.golden.closed_form import FloatNeuron, Response, SpikeTimes, respond, spikes_of
 
 SIZES = (7, 6, 5, 3)
 STEEP = {1: (22, 6, 1), 5: (4, 9)}
 """Seeds by spikes a neuron whose crossings are all steep: near a critical point finite differences have errors of their own."""
 
 
-def network(max_spikes: int, seed: int) -> tuple[list[Floats], list[Neuron], Spikes]:
+def network(max_spikes: int, seed: int) -> tuple[list[Floats], list[FloatNeuron], SpikeTimes]:
     rng = np.random.default_rng(seed)
     weights = [rng.uniform(-0.5, 2, shape) for shape in pairwise(SIZES)]
-    return weights, [Neuron(TAU, 0.5, max_spikes)] * 3, random_spikes(rng, SIZES[0], 1 if max_spikes == 1 else 2)
+    return weights, [FloatNeuron(TAU, 0.5, max_spikes)] * 3, random_spikes(rng, SIZES[0], 1 if max_spikes == 1 else 2)
 
 
 def slopes(weights: list[Floats], loss: Callable[[list[Floats]], float], step: float) -> list[Floats]:
@@ -95,7 +96,7 @@ def test_losses() -> None:
 def test_both_factors_of_the_thesis_are_one_in_local_coordinates() -> None:
     """f1 = (tau / a)(1 + c E / x) and f2 = tau / x, in exp(+t) coordinates (equations 73, 74, 80, 81)."""
     rng = np.random.default_rng(2)
-    neuron = Neuron(TAU, 0.4)
+    neuron = FloatNeuron(TAU, 0.4)
     response = respond(random_spikes(rng, 20), rng.uniform(-0.5, 1, (20, 6)), neuron, HORIZON)
     grown = np.exp(response.spikes.time / TAU)
     a, b = response.current * grown**2, (response.current + 0.4) * grown
@@ -108,7 +109,7 @@ def test_both_factors_of_the_thesis_are_one_in_local_coordinates() -> None:
 
 def test_descending_brings_the_counts_to_their_targets() -> None:
     weights, neurons, spikes = network(5, 4)
-    neurons, target, losses = [Neuron(TAU, 0.5)] * 3, np.array([12.0, 6.0, 2.0]), []
+    neurons, target, losses = [FloatNeuron(TAU, 0.5)] * 3, np.array([12.0, 6.0, 2.0]), []
     for _ in range(40):
         layers = bats.forward(weights, neurons, spikes, HORIZON)
         value, error = bats.count_loss(layers[-1], target)
@@ -122,7 +123,7 @@ def test_descending_brings_the_counts_to_their_targets() -> None:
 def test_trap_error_of_the_count_is_not_that_of_the_time() -> None:
     """dL / dn is n - target; put in the place of dL / dt it drives the counts away from their targets."""
     weights, neurons, spikes = network(5, 4)
-    neurons, target, losses = [Neuron(TAU, 0.5)] * 3, np.array([12.0, 6.0, 2.0]), []
+    neurons, target, losses = [FloatNeuron(TAU, 0.5)] * 3, np.array([12.0, 6.0, 2.0]), []
     for _ in range(8):
         layers = bats.forward(weights, neurons, spikes, HORIZON)
         value, error = bats.count_loss(layers[-1], target)

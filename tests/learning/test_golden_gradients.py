@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from golden_cases import HORIZON, TAU, literal, random_spikes
 
-from neuroemu.learning.golden.closed_form import Floats, Neuron, Response, Spikes, respond, spikes_of
+from neuroemu.base.arrays import Floats
+from neuroemu.learning.golden.closed_form import FloatNeuron, Response, SpikeTimes, respond, spikes_of
 from neuroemu.learning.golden.gradients import (
     axon_traces,
     eligibility,
@@ -15,7 +16,7 @@ from neuroemu.learning.golden.gradients import (
     virtual_eligibility,
 )
 
-NEURON = Neuron(TAU, 0.4)
+NEURON = FloatNeuron(TAU, 0.4)
 
 
 def steep(response: Response, margin: float = 0.3) -> np.ndarray:
@@ -24,7 +25,7 @@ def steep(response: Response, margin: float = 0.3) -> np.ndarray:
     return np.setdiff1d(np.unique(response.spikes.source), shallow)
 
 
-def time_slopes(spikes: Spikes, weight: Floats, step: float = 1e-6) -> Floats:
+def time_slopes(spikes: SpikeTimes, weight: Floats, step: float = 1e-6) -> Floats:
     """d (sum of spike times) / d w by central differences, (n_pre, n); nan where a spike appears or goes."""
     slopes = np.full(weight.shape, np.nan)
     whole = respond(spikes, weight, NEURON, HORIZON).counts

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from golden_cases import HORIZON, TAU, random_spikes
 
+from neuroemu.base.arrays import Floats
 from neuroemu.learning.golden import bats, sfdfa
-from neuroemu.learning.golden.closed_form import Floats, Neuron, Spikes, spikes_of
+from neuroemu.learning.golden.closed_form import FloatNeuron, SpikeTimes, spikes_of
 
-NEURONS = [Neuron(TAU, 0.4), Neuron(TAU, 0.5)]
+NEURONS = [FloatNeuron(TAU, 0.4), FloatNeuron(TAU, 0.5)]
 TARGET = np.array([15.0, 3.0, 3.0])
 
 
@@ -114,7 +115,7 @@ def test_output_update_follows_back_propagation() -> None:
     assert np.abs(moves[0]).max() > 0
 
 
-def bars(rng: np.random.Generator, n: int) -> tuple[list[Spikes], np.ndarray]:
+def bars(rng: np.random.Generator, n: int) -> tuple[list[SpikeTimes], np.ndarray]:
     """Noisy patterns of three classes on 15 pixels, as times to first spike."""
     labels, samples = rng.integers(0, 3, n), []
     for label in labels:
@@ -126,7 +127,7 @@ def bars(rng: np.random.Generator, n: int) -> tuple[list[Spikes], np.ndarray]:
 
 
 def test_it_learns_and_feedback_turns_towards_the_weights() -> None:
-    rng, neurons = np.random.default_rng(0), [Neuron(TAU, 0.2), Neuron(TAU, 0.2)]
+    rng, neurons = np.random.default_rng(0), [FloatNeuron(TAU, 0.2), FloatNeuron(TAU, 0.2)]
     rule = sfdfa.Rule(rates=(2.0**-6, 2.0**-7), alpha=2.0**-6)
     learner = sfdfa.start((15, 20, 3), rule, rng)
     samples, labels = bars(rng, 200)

@@ -59,9 +59,9 @@ def test_follows_the_integer_soma_to_its_rounding(seed: int) -> None:
 def test_approaches_the_closed_form_as_ticks_shrink() -> None:
     rng = np.random.default_rng(4)
     spikes, weight, noise = random_spikes(rng, 20), rng.uniform(-1, 1.3, (20, 10)), rng.choice([-1.0, 1.0], 10)
-    exact = closed_form.respond(spikes, weight, closed_form.Neuron(TAU, 0.5), 0.2, noise)
-    local = gradients.eligibility(spikes, 20, exact, closed_form.Neuron(TAU, 0.5))
-    virtual = gradients.virtual_eligibility(spikes, 20, 0.2, closed_form.Neuron(TAU, 0.5))
+    exact = closed_form.respond(spikes, weight, closed_form.FloatNeuron(TAU, 0.5), 0.2, noise)
+    local = gradients.eligibility(spikes, 20, exact, closed_form.FloatNeuron(TAU, 0.5))
+    virtual = gradients.virtual_eligibility(spikes, 20, 0.2, closed_form.FloatNeuron(TAU, 0.5))
     far = []
     for k in (9, 12):
         tick = TAU / 2**k
@@ -117,7 +117,7 @@ def test_a_sample_of_the_twin_teaches_like_one_of_the_closed_form() -> None:
     first = twin.respond(arrivals, 0 * arrivals, learner.weights[0], NEURON, noise[0])
     second = twin.respond(first.fired.astype(float), first.grade, learner.weights[1], NEURON, noise[1])
     ticked = [first.activity(NEURON), second.activity(NEURON)]
-    exact = sfdfa.observe(learner, rule, [closed_form.Neuron(TAU, 0.5)] * 2, spikes, 0.2, noise)
+    exact = sfdfa.observe(learner, rule, [closed_form.FloatNeuron(TAU, 0.5)] * 2, spikes, 0.2, noise)
     moved = []
     for activities in (ticked, exact):
         assert activities[1].counts.sum() > 10

@@ -9,68 +9,16 @@ import numpy as np
 import pytest
 from cases import random_placement
 from fails import fails
+from sfdfa_cases import SMALL, first_spikes, image, network, small
 
 import neuroemu as ne
-from neuroemu.engines.run import ENGINES
-from neuroemu.learning.samples import Encode
-from neuroemu.network.stimulus import Events
+from neuroemu.engines.available import runnable
+from neuroemu.image.image import ImageProjection
 
 RULE = Path(__file__).parents[2] / "firmware" / "rules" / "sfdfa.py"
-SMALL = {
-    "ticks": 24,
-    "k": 4,
-    "threshold": 0.3,
-    "output_threshold": 0.3,
-    "rate": 5,
-    "output_rate": 6,
-    "feedback_rate": 4,
-}
 
 
-def network(sizes: tuple[int, ...], **options: object) -> ne.Network:
-    """A chain of plain populations, wired with the rule."""
-    names = ["in", *(f"h{number}" for number in range(1, len(sizes) - 1)), "out"]
-    neurons = [ne.HostInput(), *(ne.IF() for _ in sizes[1:])]
-    plain = ne.Network(
-        [ne.Population(name, n, neuron) for name, n, neuron in zip(names, sizes, neurons, strict=True)],
-        [
-            ne.Projection(names[k], names[k + 1], np.zeros((sizes[k], sizes[k + 1])), f"w{k + 1}")
-            for k in range(len(sizes) - 1)
-        ],
-        outputs=["out"],
-    )
-    return ne.wire(plain, "sfdfa", **options)
-
-
-def image(sizes: tuple[int, ...], **options: object) -> ne.Image:
-    """The wired chain on atlas."""
-    return ne.compile(network(sizes, **options), ne.load_chip("atlas"), align=False)
-
-
-def first_spikes(top: int, window: int, ticks: int) -> Encode:
-    """Time to first spike: brightness 1..top in rows window - 1 to 0."""
-
-    def encode(values: np.ndarray, first: int) -> ne.Stimulus:
-        sample, neuron = np.nonzero(values)
-        place = sample * ticks + window * (top - values[sample, neuron]) // top
-        order = np.argsort(place, kind="stable")
-        ends = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=len(values) * ticks))])
-        indptr = ends[np.arange(len(values))[:, None] * ticks + np.arange(ticks + 1)]
-        events = Events(indptr, neuron[order].astype(np.int32), np.ones(neuron.size, np.int32))
-        return ne.Stimulus(ticks, len(values), {"in": events}, first=first)
-
-    return encode
-
-
-def small(n: int = 32) -> tuple[np.ndarray, np.ndarray, ne.Stimulus]:
-    """Images of 12 pixels, their classes of 4, and what a run is given."""
-    rng = np.random.default_rng(5)
-    values, labels = rng.integers(0, 17, (n, 12)), rng.integers(0, 4, n)
-    stimulus = first_spikes(16, 16, 24)(values, 0)
-    return values, labels, replace(stimulus, values={"out": np.eye(4, dtype=np.int64)[labels]})
-
-
-def weights_of(projection: ne.ImageProjection) -> np.ndarray:
+def weights_of(projection: ImageProjection) -> np.ndarray:
     """Its weights in the order of their ids."""
     return np.concatenate([part.weight for part in projection.parts])
 
@@ -95,7 +43,7 @@ def test_what_wire_cannot_take_is_refused() -> None:
     with fails(ne.NetworkError, "rule sfdfa: mode is 'bp'; choose sfdfa or dfa"):
         network((12, 8, 4), mode="bp")
     chain = network((12, 8, 4))
-    with fails(ne.NetworkError, "rule sfdfa: the layers end at population 'out', the output is 'h1'; make it 'out'"):
+    with fails(ne.NetworkError, "the layers end at population 'out', the output is 'h1'; make it 'out'"):
         ne.wire(chain, "sfdfa", projections=["w1", "w2"], output="h1")
 
 
@@ -103,7 +51,7 @@ def test_what_wire_cannot_take_is_refused() -> None:
 @pytest.mark.slow
 def test_every_engine_learns_the_same_bits() -> None:
     built, (_, _, stimulus) = image((12, 8, 6, 4), **SMALL), small()
-    runs = {engine: ne.run(built, stimulus, engine=engine, plastic=True) for engine in ENGINES}
+    runs = {engine: ne.run(built, stimulus, engine=engine, plastic=True) for engine in runnable()}
     reference = runs["python"]
     for projection in built.projections:
         moved = np.mean(reference.weights[projection.name] != weights_of(projection))

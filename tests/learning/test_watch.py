@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from fails import fails
+from lessons import CLASSES, N_IN, READOUT, encode, image, task
 from spikegrad_cases import compiled
 from spikegrad_cases import network as spikegrad_network
-from test_train import CLASSES, N_IN, READOUT, encode, image, task
 
 import neuroemu as ne
 from neuroemu.learning.health import Window, weight_limits

@@ -47,9 +47,9 @@ BUILDS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: ne.Conventions(reset="none"),  # type: ignore[arg-type]
         "convention reset is 'none'; choose one of zero, subtract",
     ),
-    "compare": (
-        lambda: ne.Conventions(compare="<"),  # type: ignore[arg-type]
-        "convention compare is '<'; choose one of >, >=",
+    "spike_if": (
+        lambda: ne.Conventions(spike_if="<"),  # type: ignore[arg-type]
+        "convention spike_if is '<'; choose one of >, >=",
     ),
     "spikes a tick": (
         lambda: ne.Conventions(max_spikes=2),

@@ -17,16 +17,16 @@ from nir_data import CONVENTIONS, vector
 
 import neuroemu as ne
 from neuroemu.chip.chip import parse_chip
-from neuroemu.nir.convolution import Window, convolve, pool
+from neuroemu.nir.convolution import SlidingWindow, convolve, pool
 
 SINABS = CONVENTIONS["08"]
 
 
-def padded(image: np.ndarray, window: Window) -> np.ndarray:
+def padded(image: np.ndarray, window: SlidingWindow) -> np.ndarray:
     return np.pad(image, ((0, 0), *zip(window.before, window.after, strict=True)))
 
 
-def by_loops(image: np.ndarray, weight: np.ndarray, groups: int, window: Window) -> np.ndarray:
+def by_loops(image: np.ndarray, weight: np.ndarray, groups: int, window: SlidingWindow) -> np.ndarray:
     """The textbook correlation, one output pixel at a time."""
     inside = padded(image, window)
     n_out, per_group = weight.shape[:2]
@@ -48,7 +48,7 @@ def test_convolution_is_the_textbook_sum(
     size: Any, stride: Any, dilation: Any, before: Any, after: Any, groups: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    window = Window(size, stride, dilation, before, after)
+    window = SlidingWindow(size, stride, dilation, before, after)
     image, weight = rng.normal(size=(4, 7, 8)), rng.normal(size=(6, 4 // groups, *size))
     plane = convolve(weight, groups, (4, 7, 8), window, "c")
     expected = by_loops(image, weight, groups, window)
@@ -62,7 +62,7 @@ def test_convolution_is_the_textbook_sum(
 
 def test_pooling_sums_or_averages_each_channel() -> None:
     image = np.arange(2 * 4 * 6, dtype=float).reshape(2, 4, 6)
-    plane = pool(0.25, (2, 4, 6), Window((2, 2), (2, 2)))
+    plane = pool(0.25, (2, 4, 6), SlidingWindow((2, 2), (2, 2)))
     got = np.bincount(plane.entries.post, image.ravel()[plane.entries.pre] * plane.entries.weight)
     assert np.array_equal(got.reshape(plane.shape), image.reshape(2, 2, 2, 3, 2).mean((2, 4)))
 
@@ -102,10 +102,10 @@ def matrix(network: ne.Network, k: int = 0) -> np.ndarray:
 )
 def test_padding_in_words_and_numbers(text: Any, before: Any, after: Any, tmp_path: Path) -> None:
     weight = np.random.default_rng(1).normal(size=(2, 1, 3, 2))
-    shape = Window((3, 2), before=before, after=after).output(5, 5)
+    shape = SlidingWindow((3, 2), before=before, after=after).output(5, 5)
     network = line(tmp_path, (1, 5, 5), conv(weight, padding=text), ifs(2, *shape))
     image = np.random.default_rng(2).normal(size=(1, 5, 5))
-    expected = by_loops(image, weight, 1, Window((3, 2), before=before, after=after))
+    expected = by_loops(image, weight, 1, SlidingWindow((3, 2), before=before, after=after))
     assert np.allclose(image.ravel() @ matrix(network), expected.ravel())
 
 
@@ -123,7 +123,7 @@ def test_a_chain_without_neurons_is_one_projection_that_still_shares(tmp_path: P
     network = line(tmp_path, (2, 8, 10), *nodes)
     image = rng.normal(size=(2, 8, 10))
     pooled = image.reshape(2, 4, 2, 5, 2).sum((2, 4))
-    expected = by_loops(pooled, weight, 1, Window((3, 3))) * scale
+    expected = by_loops(pooled, weight, 1, SlidingWindow((3, 3))) * scale
     assert np.allclose(image.ravel() @ matrix(network), expected.ravel())
     assert np.allclose(network.population("n4").neuron.bias, np.repeat([1, 2, 3] * scale.ravel(), 6))
     assert np.unique(network.projections[0].weight.shared).size == weight.size
@@ -188,7 +188,7 @@ def shared(entries: Any, weight: Any = (1.0, 1.0, 2.0)) -> ne.Network:
 def test_shared_entries_have_one_weight() -> None:
     chip = ne.load_chip("generic45")
     assert ne.compile(shared([0, 0, 1]), chip).usage[0]["synapse_words"] == 1
-    text = "projection 'in->out': synapses of kernel entry 0 have different weights; number them apart"
+    text = "projection 'in->out': synapses that share entry 0 have different weights; give them one weight, or each its own entry of shared"
     with fails(ne.NetworkError, text):
         ne.compile(shared([0, 1, 0]), chip)
     text = "projection 'in->out': shared has 2 entries for 3 synapses; give one a synapse"

@@ -113,7 +113,7 @@ def test_nested_graphs_lose_their_border(tmp_path: Path) -> None:
 
 
 def test_conventions_travel_in_the_file(tmp_path: Path) -> None:
-    conventions = ne.Conventions(dt=1e-3, reset="subtract", compare=">=")
+    conventions = ne.Conventions(dt=1e-3, reset="subtract", spike_if=">=")
     network = ne.Network(
         [ne.Population("in", 2, ne.HostInput()), ne.Population("out", 3, ne.LIF(tau=2e-3, r=2.0, bias=[0, 0.5, 1]))],
         [ne.Projection("in", "out", np.arange(6.0).reshape(2, 3), delay=[[0, 1, 2], [0, 0, 1]])],
@@ -246,7 +246,7 @@ def test_a_node_without_its_parameters(tmp_path: Path) -> None:
 
 def test_metadata_that_is_no_convention(tmp_path: Path) -> None:
     path = write(tmp_path / "x.nir", *plain(), metadata={"neuroemu": {"colour": "red"}})
-    known = "compare, decay, dt, gain, max_spikes, reset, reset_timing"
+    known = "decay, dt, gain, max_spikes, reset, reset_timing, spike_if"
     text = f"{path}: metadata neuroemu/colour is not a convention; the conventions are {known}"
     with fails(ne.NetworkError, text):
         ne.read_nir(path)

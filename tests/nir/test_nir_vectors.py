@@ -76,7 +76,7 @@ OTHER = "or a chip that has it, such as generic45"
 @pytest.mark.parametrize(
     ("number", "what"),
     [
-        ("00", "population '_1': spike at v >= threshold is not in loihi1 (davies2018); use compare='>', " + OTHER),
+        ("00", "population '_1': spike at v >= threshold is not in loihi1 (davies2018); use spike_if='>', " + OTHER),
         ("01a", "population '1': reset by subtraction is not in loihi1 (davies2018); use reset='zero', " + OTHER),
         ("01b", "population '1': reset by subtraction is not in loihi1 (davies2018); use reset='zero', " + OTHER),
         (

@@ -23,10 +23,10 @@ from neuroemu.engines.interpreted.neurons import Moment, Send
 from neuroemu.engines.interpreted.record import Recorder, state_of
 from neuroemu.engines.job import Course, Job, Outcome
 from neuroemu.engines.noc.clock import Collector
-from neuroemu.engines.noc.noc_event import Network
+from neuroemu.engines.noc.noc_event import Noc
 from neuroemu.engines.noc.traffic import Carried, Sends, TrafficOf
 from neuroemu.image.image import HOST, Image
-from neuroemu.results.run import Counts, Where
+from neuroemu.results.counts import Counts, Where
 from neuroemu.results.tally import expand, hops, of_learning, rule_operations
 
 Process = Generator[simpy.Event, Any, None]
@@ -86,7 +86,7 @@ class _Chip:
         self.env = simpy.Environment()
         self.layout = KeyLayout.of(self.chip.sheet.key)
         self.traffic = TrafficOf(self.image)
-        self.network = Network(self.env, self.traffic.mesh, self.traffic.latencies)
+        self.network = Noc(self.env, self.traffic.mesh, self.traffic.latencies)
         self.collector = Collector(self.traffic, job.stimulus.n, job.ticks)
         self.counts: Counter[Where] = Counter()
         self.apart: Counter[Where] = Counter()
@@ -105,7 +105,7 @@ class _Chip:
             )
             for number, found in sorted(index.items())
         }
-        self.words = self.chip.bits("weight", "weight")
+        self.words = self.chip.weight_width
         self.operations = rule_operations(self.image) if job.plastic else {}
 
     def run(self) -> Outcome:
@@ -277,7 +277,6 @@ class _Chip:
     def count_served(self, number: int, projection: int, synops: int, row: int) -> None:
         post = self.image.populations[self.image.projections[projection].post].name
         self.count("synop", number, post, synops)
-        assert self.words is not None
         self.count("synapse_read", number, post, -(-row * self.words.bits // self.chip.word_bits))
 
     def count_dropped(self, number: int, core: _EventCore) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from neuroemu.base.arrays import Ints
-from neuroemu.chip.width import Bits
 from neuroemu.engines.interpreted.bound import POST, Bound, Registers
 from neuroemu.image.image import Image
 from neuroemu.image.memory import Memory, start_of
@@ -67,9 +66,7 @@ class Neurons:
             for name, function in program.hooks.items()
         }
         self.ports = program.of_kind("port")
-        width = image.chip.bits("port", "port")
-        assert width is not None
-        self.width: Bits = width
+        self.width = image.chip.port_width
         self.shift = image.chip.weight_shift
         self.groups = None if population.groups is None else population.groups[index].tolist()
         self.rivals = {

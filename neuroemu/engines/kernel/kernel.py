@@ -1,4 +1,4 @@
-"""Write the kernel of a batch: one self-contained source file for a network's shape and programs (design section 4).
+"""Write the kernel of a batch: one self-contained source file for a network's shape and programs (docs/design.md, the kernel).
 
 Loops, loads, calls and stores only: the arithmetic is the programs', included as text. The stages of a tick stand in the
 kernel under their names.
@@ -7,6 +7,7 @@ kernel under their names.
 from __future__ import annotations
 
 from neuroemu.engines.kernel.kernel_function import Function
+from neuroemu.engines.kernel.kernel_record import record_source
 from neuroemu.engines.kernel.kernel_run import RunFunction
 from neuroemu.engines.kernel.plan import Plan
 from neuroemu.language.machine import COMMIT_TICK, beats, contest, dendrite, viewed, winner
@@ -21,13 +22,14 @@ def generate(plan: Plan) -> tuple[str, list[str], list[str]]:
     if plan.job.plastic and not plan.immediate:
         commit.write()
     parts = [
-        '"""Written by neuroemu.engines.kernel for one network shape; the file name is a digest of the text."""',
+        '"""Written by neuroemu.engines.kernel for one network shape; its name is a digest of the text."""',
         "import numpy as np\nfrom numba import int32 as i4\nfrom numba import njit",
         *library_source(),
         f"{CALLEE}\n{plain_source(dendrite)}",
         *(f"{CALLEE}\n{plain_source(function)}" for function in (beats, winner, contest)),
         *([f"{CALLEE}\n{plain_source(viewed)}"] if any(p.projection.view for p in plan.projections) else []),
         *_helpers(plan),
+        record_source(),
         run.source("run"),
         *([commit.source("commit")] if commit.w.lines else []),
     ]

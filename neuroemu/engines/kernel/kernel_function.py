@@ -10,7 +10,7 @@ from neuroemu.engines.kernel.plan import Plan, PopulationPlan, ProjectionPlan
 from neuroemu.engines.kernel.writer import Writer, needed, stored
 from neuroemu.language.machine import site
 
-JIT = '@njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")'
+JIT = '@njit(nogil=True, boundscheck=False, error_model="numpy")'
 STAGE = (
     "@njit(_nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, boundscheck=False, "
     'error_model="numpy")'

@@ -13,12 +13,16 @@ from neuroemu.language.machine import COMMIT_TICK, site
 
 
 class RunFunction(Function):
-    """Presentations lo to hi-1, until the record is full: returns the next presentation and the record's length."""
+    """Presentations lo to hi-1, until the record is half full: returns the next presentation, the record's length and the record.
+
+    The record grows within a presentation. Told to stop, it returns -1 for the next presentation; where a phase is not quiet in time,
+    that presentation and -1 - the phase's place for the length.
+    """
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.fixed = (
-            "lo", "hi", "first", "rows", "seed", "phases", "most", "record", "length", "commits",
+            "lo", "hi", "first", "rows", "seed", "phases", "stop", "record", "length", "commits",
         )  # fmt: skip
 
     def write(self) -> None:
@@ -27,7 +31,7 @@ class RunFunction(Function):
         allocate(self)
         w("next_one = hi")
         with w.block("for b in range(lo, hi):"):
-            with w.block("if length + most > record.shape[1]:"):
+            with w.block("if 2 * length > record.shape[1]:"):
                 w("next_one = b", "break")
             with self.stage("begin"):
                 self.begin()
@@ -38,7 +42,7 @@ class RunFunction(Function):
             self.end()
         with self.stage("give_back"):
             self.give_back()
-        w("return next_one, length")
+        w("return next_one, length, record")
 
     def course(self) -> None:
         """The phases and their ticks; a row of ``phases`` is a phase's number, its ticks, whether it lasts until quiet, and whether it is
@@ -53,7 +57,33 @@ class RunFunction(Function):
                 w("quiet = 0", f"{w.arg('starts')}[b, place] = ticks")
             if learns:
                 self.apart("-=")
-            with w.block("for phase_tick in range(phases[place, 1]):"):
+            self.ticks()
+            if patient:
+                with w.block("if phases[place, 2] != 0 and quiet == 0:"):
+                    w("return b, i64(-1) - place, record")
+            if learns:
+                self.apart("+=")
+        if patient:
+            w(f"{w.arg('lengths')}[b] = ticks")
+
+    def ticks(self) -> None:
+        """The ticks of a phase, up to its last, to quiet, or to an order to stop.
+
+        The record is made longer between runs of ticks that it has room for in any case, a power of two packets a tick: an array that
+        a loop assigns costs that loop a count of its references in every tick.
+        """
+        w, most, patient = self.w, self.plan.most_a_tick, self.plan.job.patient
+        shift = (most - 1).bit_length()
+        w("done = 0")
+        with w.block("while done < phases[place, 1]:"):
+            w("last = phases[place, 1]")
+            if most:
+                with w.block(f"if length + {1 << shift} > record.shape[1]:"):
+                    w(f"record = grown(record, length, {1 << shift})")
+                w(f"last = min(last, done + ((record.shape[1] - length) >> {shift}))")
+            with w.block("for phase_tick in range(done, last):"):
+                with w.block("if stop[0] != 0:"):
+                    w("return i64(-1), length, record")
                 w("tick = ticks")
                 self.base("u64(first + b)", "u64(tick)")
                 if patient:
@@ -62,13 +92,10 @@ class RunFunction(Function):
                 w("ticks += 1")
                 if patient:
                     self.until_quiet()
+            w("done = last")
             if patient:
-                with w.block("if phases[place, 2] != 0 and quiet == 0:"):
-                    w("return b, i64(-1) - place")
-            if learns:
-                self.apart("+=")
-        if patient:
-            w(f"{w.arg('lengths')}[b] = ticks")
+                with w.block("if quiet != 0:"):
+                    w("break")
 
     def apart(self, sign: str) -> None:
         """Around a learning phase: what is counted in it, once more apart."""

@@ -232,6 +232,11 @@ class Plan:
         self.projections, self.populations = known[job.plastic]
         self.readouts = readouts(self.image)
 
+    @property
+    def most_a_tick(self) -> int:
+        """Packets that a tick's neurons can send at most."""
+        return sum(plan.population.n * len(plan.owner.program.channels) for plan in self.populations)
+
     def population(self, number: int) -> PopulationPlan:
         """The plan of a population of neurons, by its number in the image."""
         return next(plan for plan in self.populations if plan.number == number)
@@ -288,9 +293,7 @@ class Plan:
     @cached_property
     def port_width(self) -> Bits:
         """Width of every port."""
-        width = self.image.chip.bits("port", "port")
-        assert width is not None
-        return width
+        return self.image.chip.port_width
 
     @property
     def local_kinds(self) -> tuple[str, ...]:

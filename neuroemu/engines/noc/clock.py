@@ -20,7 +20,7 @@ from neuroemu.image.image import HOST, Image, Part, ranges
 from neuroemu.results.run import Spikes
 from neuroemu.results.timing import PERCENTILES, CoreTime, LinkTime, Timing
 
-AT_ONCE = 512
+TICKS_AT_ONCE = 512
 """Ticks timed before their packets are summed up and forgotten."""
 
 
@@ -98,7 +98,7 @@ def time_recorded(job: Job, spikes: Spikes, lengths: Ints | None = None) -> Timi
         )
     collector = Collector(traffic, job.stimulus.n, job.ticks)
     ticks = _Replay(job, traffic, spikes, lengths).ticks()
-    while some := list(islice(ticks, AT_ONCE)):
+    while some := list(islice(ticks, TICKS_AT_ONCE)):
         timed = run_twin(traffic.mesh, traffic.latencies, (packets for _, _, packets in some), job.workers)
         for (presentation, tick, packets), timing in zip(some, timed, strict=True):
             collector.add(presentation, tick, packets, timing)

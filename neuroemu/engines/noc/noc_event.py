@@ -31,7 +31,7 @@ def run(
 ) -> list[TickTiming]:
     """Time ticks one after the other. ``blocked`` is a test's: a core whose sink takes nothing in."""
     env = env or simpy.Environment()
-    network = Network(env, mesh, latencies, blocked)
+    network = Noc(env, mesh, latencies, blocked)
     timings: list[TickTiming] = []
 
     def chip() -> Generator[simpy.Event, Any, None]:
@@ -153,7 +153,7 @@ class _Output:
         *("busy", "free", "last", "n", "requests", "stall", "wait", "wake"),
     )
 
-    def __init__(self, network: Network, hop: int, flit: int) -> None:
+    def __init__(self, network: Noc, hop: int, flit: int) -> None:
         self.network, self.hop, self.flit = network, hop, flit
         self.schedule, self.n_ports = network.env.schedule, network.mesh.n_ports
         self.beyond: _Input | _Sink
@@ -241,7 +241,7 @@ class _Output:
         return chosen, earliest
 
 
-class Network:
+class Noc:
     """A mesh of routers with its sources and sinks, for one tick after the other."""
 
     def __init__(self, env: simpy.Environment, mesh: Mesh, latencies: Latencies, blocked: int = -1) -> None:

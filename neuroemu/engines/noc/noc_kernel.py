@@ -14,7 +14,7 @@ FAR = 1 << 62
 STAGE = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "boundscheck": False}
 
 
-class State(NamedTuple):
+class NocState(NamedTuple):
     """Everything a tick needs and leaves behind: arrays of records, integer arrays, and the mesh's constants."""
 
     links: Any
@@ -240,7 +240,7 @@ def begin(s: Any) -> None:
         fifo.slot = s.links[fifo.up].low_slot
 
 
-@njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+@njit(nogil=True, boundscheck=False, error_model="numpy")
 def tick(s: Any) -> Any:
     """Time the packets; returns how many were delivered."""
     begin(s)

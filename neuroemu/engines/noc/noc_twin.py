@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuroemu.base.arrays import Ints
-from neuroemu.engines.cache import load_kernel
+from neuroemu.engines.compiled import Kernel, compiled, types_of
 from neuroemu.engines.noc.noc import Latencies, LinkTiming, Measured, Mesh, TickTiming, Traffic, stuck
 
 Records = NDArray[np.void]
@@ -33,9 +33,10 @@ PACKET = record("target flits service work head tail behind push start done")
 SOURCE = record("input next stop ready tail stall")
 
 
-def kernel() -> ModuleType:
-    """The kernel's module, kept where all kernels are: the package's own folder may not be writable."""
-    return load_kernel(Path(__file__).with_name("noc_kernel.py").read_text())
+def kernel(values: Mapping[str, Any]) -> Kernel:
+    """The kernel, compiled for a NocState of these values, and kept where all kernels are."""
+    text = Path(__file__).with_name("noc_kernel.py").read_text()
+    return compiled(text, types_of(list(values.values())), lambda module: {"tick": (module.NocState(**values),)})
 
 
 def run(
@@ -53,8 +54,11 @@ def run(
         finally:
             twins.put(twin)
 
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         return list(pool.map(tick, ticks))
+    finally:
+        pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C only the ticks that have begun are waited for
 
 
 class _Twin:
@@ -62,7 +66,6 @@ class _Twin:
 
     def __init__(self, mesh: Mesh, latencies: Latencies, blocked: int) -> None:
         self.mesh, self.latencies, self.blocked = mesh, latencies, blocked
-        self.kernel = kernel()
         self.links, self.inputs = np.zeros(mesh.n_links, LINK), np.zeros(mesh.n_links, INPUT)
         self.sources = np.zeros(mesh.n_sources, SOURCE)
         self.packets: Records = np.zeros(1, PACKET)
@@ -84,6 +87,7 @@ class _Twin:
             "credit": latencies.credit,
             "blocked": blocked,
         }
+        self.kernel = kernel({"packets": self.packets, **self.fixed})
 
     def wire(self) -> None:
         """The records' fixed parts."""
@@ -110,7 +114,7 @@ class _Twin:
         packets["service"] = traffic.service_ps(self.latencies)
         sources["next"], sources["stop"] = traffic.indptr[:-1], traffic.indptr[1:]
         sources["tail"] = traffic.tail
-        delivered = self.kernel.tick(self.kernel.State(packets=self.packets, **self.fixed))
+        delivered = self.kernel.tick(self.kernel.NocState(packets=self.packets, **self.fixed))
         if delivered < n:
             raise stuck(self.mesh, self.latencies, *self.held(), delivered, n)
         return Measured(

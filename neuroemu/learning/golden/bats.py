@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuroemu.learning.golden.closed_form import Floats, Ids, Neuron, Response, Spikes, respond
+from neuroemu.base.arrays import Floats, Ints
+from neuroemu.learning.golden.closed_form import FloatNeuron, Response, SpikeTimes, respond
 from neuroemu.learning.golden.gradients import axon_traces
 
 
-def forward(weights: list[Floats], neurons: list[Neuron], spikes: Spikes, horizon: float) -> list[Response]:
+def forward(weights: list[Floats], neurons: list[FloatNeuron], spikes: SpikeTimes, horizon: float) -> list[Response]:
     """Responses of the layers of a network, first to last; weights[l] has shape (n[l], n[l + 1])."""
     layers: list[Response] = []
     for weight, neuron in zip(weights, neurons, strict=True):
@@ -54,7 +55,7 @@ def ttfs_loss(output: Response, label: int, tau: float) -> tuple[float, Floats]:
     return float(np.log(score.sum())), np.where(first, slope[output.spikes.source], 0.0)
 
 
-def _own_spikes(error: Floats, layer: Response, neuron: Neuron) -> Floats:
+def _own_spikes(error: Floats, layer: Response, neuron: FloatNeuron) -> Floats:
     """Add to every spike's dL / dt what it does to its neuron's later spikes (equations 86-89): (n_spikes,)."""
     total, later, when = error.copy(), np.zeros(layer.n), np.zeros(layer.n)
     for k in range(int(layer.number.max(initial=-1)), -1, -1):
@@ -67,7 +68,7 @@ def _own_spikes(error: Floats, layer: Response, neuron: Neuron) -> Floats:
     return total
 
 
-def _input_spikes(slope: Floats, pre: Spikes, layer: Response, weight: Floats, neuron: Neuron) -> Floats:
+def _input_spikes(slope: Floats, pre: SpikeTimes, layer: Response, weight: Floats, neuron: FloatNeuron) -> Floats:
     """dL / dt of every input spike of a layer, in units of slope (n_spikes of the layer,): (n_spikes of pre,)."""
     lag = layer.spikes.time[:, None] - pre.time[None, :]
     decay = np.exp(-np.maximum(lag, 0.0) / neuron.tau)
@@ -76,7 +77,7 @@ def _input_spikes(slope: Floats, pre: Spikes, layer: Response, weight: Floats, n
 
 
 def backward(
-    weights: list[Floats], neurons: list[Neuron], spikes: Spikes, layers: list[Response], error: Floats
+    weights: list[Floats], neurons: list[FloatNeuron], spikes: SpikeTimes, layers: list[Response], error: Floats
 ) -> list[Floats]:
     """dL / dW of every layer, each of its weight's shape, from ``error``: dL / dt of every output spike, (n_spikes,)."""
     gradients: list[Floats] = []
@@ -96,8 +97,8 @@ def backward(
 
 
 def gradient(
-    weights: list[Floats], neurons: list[Neuron], spikes: Spikes, horizon: float, target: Floats
-) -> tuple[list[Floats], Ids]:
+    weights: list[Floats], neurons: list[FloatNeuron], spikes: SpikeTimes, horizon: float, target: Floats
+) -> tuple[list[Floats], Ints]:
     """BATS's gradient of the count loss on one sample, and the output's spike counts: what a rule's update is compared with.
 
     A rule that descends moves weights along minus this. target (n_out,): wanted counts.

@@ -17,18 +17,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from neuroemu.base.arrays import Floats, Ints
 from neuroemu.base.errors import NetworkError
 
-Floats = NDArray[np.float64]
-Ids = NDArray[np.int64]
 ROUNDING = 1e-12
 """A crossing this many tau after the next input is a crossing at it, found a rounding late; it would be lost otherwise."""
 
 
 @dataclass(frozen=True)
-class Neuron:
+class FloatNeuron:
     """tau: membrane time constant in s, twice the synaptic one; threshold c, in units of weight x 1/4 at the largest PSP.
 
     A neuron of ``max_spikes`` spikes is deaf and mute for the rest of the presentation, as in the author's kernels.
@@ -45,11 +43,11 @@ class Neuron:
 
 
 @dataclass(frozen=True, eq=False)
-class Spikes:
+class SpikeTimes:
     """Spikes in order of time, then source: time (s), source and grade (the payload, 0 from inputs), each (n_spikes,)."""
 
     time: Floats
-    source: Ids
+    source: Ints
     grade: Floats
 
 
@@ -61,13 +59,13 @@ class Response:
     """
 
     n: int
-    spikes: Spikes
+    spikes: SpikeTimes
     current: Floats
-    number: Ids
+    number: Ints
     residue: Floats
 
     @property
-    def counts(self) -> Ids:
+    def counts(self) -> Ints:
         """Spikes of each neuron: (n,)."""
         return np.bincount(self.spikes.source, minlength=self.n)
 
@@ -77,21 +75,21 @@ class Response:
         return np.bincount(self.spikes.source, weights=self.spikes.grade, minlength=self.n).astype(np.float64)
 
 
-def spikes_of(time: Floats, source: Ids, grade: Floats | None = None) -> Spikes:
+def spikes_of(time: Floats, source: Ints, grade: Floats | None = None) -> SpikeTimes:
     """Spikes in the order every function here expects; grades are 0 unless given."""
     times, sources = np.asarray(time, np.float64), np.asarray(source, np.int64)
     grades = np.zeros(len(times)) if grade is None else np.asarray(grade, np.float64)
     order = np.lexsort((sources, times))
-    return Spikes(times[order], sources[order], grades[order])
+    return SpikeTimes(times[order], sources[order], grades[order])
 
 
-def ttfs(sample: Floats, window: float) -> Spikes:
+def ttfs(sample: Floats, window: float) -> SpikeTimes:
     """One spike per pixel, the brighter the earlier: t = window (1 - value), ``sample`` (n,) in 0..1; 0 is silent (equation 38)."""
     source = np.flatnonzero(sample > 0)
     return spikes_of(window * (1.0 - sample[source]), source)
 
 
-def _arrivals(spikes: Spikes, horizon: float) -> Iterator[tuple[float, slice, float]]:
+def _arrivals(spikes: SpikeTimes, horizon: float) -> Iterator[tuple[float, slice, float]]:
     """(time, spikes of that time, the next time or the horizon) of each moment at which something arrives."""
     times, first = np.unique(spikes.time, return_index=True)
     ends = [*first[1:], len(spikes.time)]
@@ -115,11 +113,11 @@ def crossing(m: Floats, g: Floats, threshold: float, after: Floats) -> Floats:
 class _Layer:
     """Accumulators m, g and grade s of a layer's neurons, each (n,), at the time of the last input; and its spikes so far."""
 
-    def __init__(self, n: int, neuron: Neuron, perturbation: Floats | None) -> None:
+    def __init__(self, n: int, neuron: FloatNeuron, perturbation: Floats | None) -> None:
         self.neuron, self.perturbation = neuron, np.zeros(n) if perturbation is None else perturbation
         self.m, self.g, self.s = np.zeros(n), np.zeros(n), np.zeros(n)
         self.count, self.now = np.zeros(n, np.int64), 0.0
-        self.found: list[tuple[Floats, Ids, Floats, Floats, Ids]] = []
+        self.found: list[tuple[Floats, Ints, Floats, Floats, Ints]] = []
 
     def receive(self, time: float, rows: Floats, grades: Floats) -> None:
         """Decay to ``time`` and add the weights of what arrives: rows (n_spikes, n), grades (n_spikes,)."""
@@ -150,7 +148,7 @@ class _Layer:
 
 
 def respond(
-    spikes: Spikes, weight: Floats, neuron: Neuron, horizon: float, perturbation: Floats | None = None
+    spikes: SpikeTimes, weight: Floats, neuron: FloatNeuron, horizon: float, perturbation: Floats | None = None
 ) -> Response:
     """Response of a layer to ``spikes`` up to ``horizon`` seconds; weight (n_pre, n), perturbation (n,) or none.
 
@@ -166,5 +164,5 @@ def respond(
         np.concatenate(column) for column in zip(*(layer.found or empty), strict=True)
     )
     order = np.lexsort((source, time_))
-    sent = Spikes(time_[order], source[order], grade[order])
+    sent = SpikeTimes(time_[order], source[order], grade[order])
     return Response(len(layer.m), sent, current[order], number[order], layer.s)

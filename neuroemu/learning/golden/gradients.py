@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuroemu.learning.golden.closed_form import Floats, Neuron, Response, Spikes
+from neuroemu.base.arrays import Floats
+from neuroemu.learning.golden.closed_form import FloatNeuron, Response, SpikeTimes
 
 
 def potential(time: Floats, tau: float) -> Floats:
@@ -22,7 +23,7 @@ def potential(time: Floats, tau: float) -> Floats:
     return np.exp(-after / tau) - np.exp(-2.0 * after / tau)
 
 
-def axon_traces(spikes: Spikes, n_pre: int, times: Floats, tau: float) -> Floats:
+def axon_traces(spikes: SpikeTimes, n_pre: int, times: Floats, tau: float) -> Floats:
     """x_j at each of ``times``: (n_times, n_pre), without dimension."""
     effect = potential(times[:, None] - spikes.time[None, :], tau)
     axon = np.zeros((len(spikes.source), n_pre))
@@ -31,7 +32,7 @@ def axon_traces(spikes: Spikes, n_pre: int, times: Floats, tau: float) -> Floats
 
 
 def spike_eligibility(
-    pre: Spikes, n_pre: int, post: Response, neuron: Neuron, *, exact: bool = False, recurrent: bool = True
+    pre: SpikeTimes, n_pre: int, post: Response, neuron: FloatNeuron, *, exact: bool = False, recurrent: bool = True
 ) -> Floats:
     """q of every spike of ``post`` and every axon: (n_spikes, n_pre), 1 / unit of weight; -tau q is the spike time's gradient.
 
@@ -52,7 +53,7 @@ def spike_eligibility(
 
 
 def eligibility(
-    pre: Spikes, n_pre: int, post: Response, neuron: Neuron, *, exact: bool = False, recurrent: bool = True
+    pre: SpikeTimes, n_pre: int, post: Response, neuron: FloatNeuron, *, exact: bool = False, recurrent: bool = True
 ) -> Floats:
     """LOC' of every synapse: (n_pre, n_post), 1 / unit of weight (equation 153 over -tau)."""
     total = np.zeros((post.n, n_pre))
@@ -60,7 +61,7 @@ def eligibility(
     return total.T
 
 
-def virtual_eligibility(pre: Spikes, n_pre: int, horizon: float, neuron: Neuron) -> Floats:
+def virtual_eligibility(pre: SpikeTimes, n_pre: int, horizon: float, neuron: FloatNeuron) -> Floats:
     """LOC' as if a silent output had spiked at the end, with a current of c: x_j(horizon) / c, (n_pre,), 1 / unit of weight.
 
     A silent output has no eligibility and would stay dead; this rescue is for outputs only (specification 9.2a).

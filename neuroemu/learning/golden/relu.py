@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuroemu.learning.golden.closed_form import Floats, Ids
+from neuroemu.base.arrays import Floats, Ints
 
 
 def softmax(z: Floats) -> Floats:
@@ -19,13 +19,13 @@ def softmax(z: Floats) -> Floats:
     return np.asarray(power / power.sum(axis=-1, keepdims=True))
 
 
-def loss(weights: list[Floats], biases: list[Floats], inputs: Floats, labels: Ids) -> float:
+def loss(weights: list[Floats], biases: list[Floats], inputs: Floats, labels: Ints) -> float:
     """Sum of -log p_label; inputs (n, n_in), labels (n,)."""
     z = _drives(weights, biases, inputs)[-1]
     return float(-np.log(softmax(z)[np.arange(len(labels)), labels]).sum())
 
 
-def gradient(weights: list[Floats], biases: list[Floats], inputs: Floats, labels: Ids) -> list[Floats]:
+def gradient(weights: list[Floats], biases: list[Floats], inputs: Floats, labels: Ints) -> list[Floats]:
     """dL / dW of every layer, of its weight's shape (n[l], n[l + 1]); inputs (n, n_in), labels (n,)."""
     drives = _drives(weights, biases, inputs)
     states = [inputs, *(np.maximum(z, 0) for z in drives[:-1])]

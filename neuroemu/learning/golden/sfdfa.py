@@ -17,7 +17,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from neuroemu.learning.golden.closed_form import Floats, Ids, Neuron, Spikes, respond
+from neuroemu.base.arrays import Floats, Ints
+from neuroemu.learning.golden.closed_form import FloatNeuron, SpikeTimes, respond
 from neuroemu.learning.golden.gradients import eligibility, virtual_eligibility
 
 
@@ -53,7 +54,7 @@ class Learner:
 class Activity:
     """What one sample left in a layer: counts (n,), LOC' (n_pre, n), sums of grades (n,), LOC' of a virtual spike (n_pre,)."""
 
-    counts: Ids
+    counts: Ints
     eligibility: Floats
     grades: Floats
     virtual: Floats
@@ -76,7 +77,7 @@ def perturb(learner: Learner, rng: np.random.Generator, *, gaussian: bool = Fals
     return [*draws, np.zeros(learner.weights[-1].shape[1])]
 
 
-def counts(weights: list[Floats], neurons: list[Neuron], spikes: Spikes, horizon: float) -> Ids:
+def counts(weights: list[Floats], neurons: list[FloatNeuron], spikes: SpikeTimes, horizon: float) -> Ints:
     """Spikes of each output, (n_out,), without learning; the largest is the prediction, the lowest id of equals."""
     for weight, neuron in zip(weights, neurons, strict=True):
         response = respond(spikes, weight, neuron, horizon)
@@ -85,7 +86,12 @@ def counts(weights: list[Floats], neurons: list[Neuron], spikes: Spikes, horizon
 
 
 def observe(
-    learner: Learner, rule: Rule, neurons: list[Neuron], spikes: Spikes, horizon: float, perturbations: list[Floats]
+    learner: Learner,
+    rule: Rule,
+    neurons: list[FloatNeuron],
+    spikes: SpikeTimes,
+    horizon: float,
+    perturbations: list[Floats],
 ) -> list[Activity]:
     """The closed-form inference of one sample with everything learning needs of it; perturbations as ``perturb`` returns them."""
     activities = []

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroemu.learning.golden.closed_form import Floats
+from neuroemu.base.arrays import Floats
 from neuroemu.learning.golden.sfdfa import Activity
 
 Bools = NDArray[np.bool_]

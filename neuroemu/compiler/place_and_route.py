@@ -23,7 +23,7 @@ TRIES = 64
 Placed = tuple[tuple[ImagePopulation, ...], Routing]
 
 
-def fit(
+def place_and_route(
     populations: Sequence[ImagePopulation],
     projections: Sequence[ImageProjection],
     rules: Mapping[str, Program],
