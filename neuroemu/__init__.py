@@ -24,7 +24,8 @@ _NAMES = {
     "engines.available": "available_engines",
     "engines.replay": "Replay replay",
     "engines.run": "run",
-    "image.image": "Image load_image",
+    "image.image": "Image",
+    "image.load": "load_image",
     "image.memory": "Memory with_memory",
     "image.neighbours": "neighbourhood",
     "inspect.explain": "Explanation explain",
@@ -57,7 +58,8 @@ _NAMES = {
     "results.difference": "Difference RecordingDifference diff_recordings",
     "results.recording": "Recording open_recording",
     "results.report": "Report report",
-    "results.run": "Run Spikes load_run stored_accuracy",
+    "results.run": "Run Spikes",
+    "results.stored": "load_run stored_accuracy",
 }
 """Public names by the module that holds them; `encode` is a module itself."""
 _OLD = {"Comparison": "RecordingDifference", "compare_recordings": "diff_recordings"}

@@ -19,7 +19,7 @@ from neuroemu.engines.replay import Replay as Replay
 from neuroemu.engines.replay import replay as replay
 from neuroemu.engines.run import run as run
 from neuroemu.image.image import Image as Image
-from neuroemu.image.image import load_image as load_image
+from neuroemu.image.load import load_image as load_image
 from neuroemu.image.memory import Memory as Memory
 from neuroemu.image.memory import with_memory as with_memory
 from neuroemu.image.neighbours import neighbourhood as neighbourhood
@@ -90,8 +90,8 @@ from neuroemu.results.report import Report as Report
 from neuroemu.results.report import report as report
 from neuroemu.results.run import Run as Run
 from neuroemu.results.run import Spikes as Spikes
-from neuroemu.results.run import load_run as load_run
-from neuroemu.results.run import stored_accuracy as stored_accuracy
+from neuroemu.results.stored import load_run as load_run
+from neuroemu.results.stored import stored_accuracy as stored_accuracy
 
 __version__: str
 __all__: list[str]

@@ -1,4 +1,4 @@
-"""Files written whole or not at all: beside the target first, then renamed over it. Arrays read from files that may be damaged.
+"""Files written whole or not at all: beside the target first, then renamed over it.
 
 One rule for every writer: links are followed, what they lead to is replaced; a pipe or a device is written into; a socket, a disk or
 a folder in a file's place is refused. What is written beside is named ``.name.HOST-PID-RANDOM``, so that the next writer of the same
@@ -20,10 +20,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from neuroemu.base.errors import FileError
 
@@ -251,22 +247,3 @@ def _remove(path: Path) -> None:
 def _forget(path: Path) -> None:
     _remove(path)
     _writing_now.discard(path.name)
-
-
-# ---- reading
-def load_arrays(path: str | os.PathLike[str]) -> NDArray[Any] | dict[str, NDArray[Any]]:
-    """What ``numpy.save`` or ``numpy.savez`` wrote. Raises OSError, or ValueError for whatever else is in the file."""
-    with Path(path).open("rb") as file:  # NumPy leaves a broken zip open if it opens it itself
-        try:
-            found = np.load(file, allow_pickle=False)
-            if isinstance(found, np.ndarray):
-                return found
-            with found:
-                arrays = {name: found[name] for name in found.files}
-        except (OSError, MemoryError):
-            raise
-        except Exception as error:  # zipfile, zlib, tokenize and NumPy each raise their own kinds on damage
-            raise ValueError("no file of arrays") from error
-    if not all(isinstance(array, np.ndarray) for array in arrays.values()):  # another zip's members come as bytes
-        raise ValueError("no file of arrays")
-    return arrays

@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroemu.base.errors import FileError
-from neuroemu.base.files import load_arrays
+from neuroemu.base.reading import load_arrays
 
 
 def read_arrays(path: str | os.PathLike[str]) -> NDArray[Any] | dict[str, NDArray[Any]]:
     """An array from a ``.npy`` file, or those of an ``.npz`` by name (the bare array if it holds one). Raises FileError."""
     try:
         arrays = load_arrays(path)
+    except FileError:
+        raise
     except FileNotFoundError:
         raise FileError(f"{path}: no such file; give the path of a .npy or .npz file") from None
     except OSError as error:

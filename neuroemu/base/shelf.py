@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from neuroemu.base.errors import FileError, UnknownNameError
+from neuroemu.base.reading import MOST_TEXT, open_regular
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -96,10 +97,19 @@ def _existing(text: str, what: str) -> Path:
 
 
 def read_text(path: Path) -> str:
-    """The file's text; FileError if it is not readable UTF-8."""
+    """The file's text, lines ended by a line feed; FileError if it is no readable UTF-8, or has more than MOST_TEXT bytes."""
     try:
-        return path.read_text(encoding="utf-8")
+        with open_regular(path) as file:
+            content = file.read(MOST_TEXT + 1)
+        text = content.decode()
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8 text") from None
     except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+        raise FileError(
+            f"{path}: cannot be read ({error.strerror or error}); check the path and its permissions"
+        ) from None
+    if len(content) > MOST_TEXT:
+        raise FileError(
+            f"{path}: has more than {MOST_TEXT} bytes, the most that is read of a text; is it the file you meant?"
+        )
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -23,8 +23,12 @@ from neuroemu.chip.datasheet import (
     ENERGY_UNITS,
     EVENTS,
     FEATURES,
+    MOST,
+    MOST_TILES,
+    MOST_TIME_PS,
     POWER_UNITS,
     TIME_UNITS,
+    WIDEST_WEIGHT,
     Datasheet,
     Energy,
     Feature,
@@ -339,6 +343,10 @@ class _Checks:
             raise DatasheetError(
                 f"{self.path}: core.registers.{key}: min and max are for weight only; state the bits of a register"
             )
+        if key == "weight" and register.bits > WIDEST_WEIGHT:
+            raise DatasheetError(
+                f"{self.path}: core.registers.weight: {register.bits} bits; an image stores weights of up to {WIDEST_WEIGHT}"
+            )
         if not -half <= low <= high < half:
             raise DatasheetError(
                 f"{self.path}: core.registers.{key}: {low}..{high} is not a range within {register.bits} bits, "
@@ -355,6 +363,11 @@ class _Checks:
         if units is None:
             if value != value.to_integral_value():
                 raise DatasheetError(f"{self.path}: {place}: {value} is not a whole number; a capacity is an integer")
+            most = MOST.get(place.partition(".")[2])
+            if most is not None and value > most:
+                raise DatasheetError(
+                    f"{self.path}: {place}: {value} is above {most}, the most neuroemu takes; correct it"
+                )
             if value < 1 and place.startswith("noc."):
                 raise DatasheetError(f"{self.path}: {place}: 0; a packet takes a slot and a flit, state at least 1")
             return
@@ -367,6 +380,10 @@ class _Checks:
         if scaled != scaled.to_integral_value():
             raise DatasheetError(
                 f"{self.path}: {place}: {value} {unit} is not a whole number of {smallest}; round it and say so in note"
+            )
+        if units is TIME_UNITS and scaled > MOST_TIME_PS:
+            raise DatasheetError(
+                f"{self.path}: {place}: {value} {unit} is above a second; correct the value or its unit"
             )
         if units is TIME_UNITS and scaled < 1 and place.removeprefix("time.") in _MUST_BE_POSITIVE:
             raise DatasheetError(f"{self.path}: {place}: 0 {unit}; the timing model needs at least 1 ps here")
@@ -417,6 +434,8 @@ class _Checks:
                 f"{self.path}: noc.host_tile: {host}, the mesh has tiles 0..{tiles - 1}; name one of them"
             )
         cores = tiles * mesh.cores_per_tile
+        if cores > MOST_TILES:
+            raise DatasheetError(f"{self.path}: mesh: {cores} cores, neuroemu takes up to {MOST_TILES}; state fewer")
         if cores > 1 << key.core:
             need = math.ceil(math.log2(cores))
             raise DatasheetError(

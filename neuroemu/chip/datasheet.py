@@ -15,9 +15,24 @@ from msgspec import Meta, Struct
 
 Basis = Literal["silicon", "simulated", "derived", "estimated", "fit"]
 BASES: tuple[Basis, ...] = ("silicon", "simulated", "derived", "estimated", "fit")
-Count = Annotated[int, Meta(ge=1)]
-Index = Annotated[int, Meta(ge=0)]
+MOST_TILES = 1 << 20
+"""Columns, rows and cores a tile of a mesh, each; the largest machines built have a million cores."""
+Count = Annotated[int, Meta(ge=1, le=MOST_TILES)]
+Index = Annotated[int, Meta(ge=0, le=MOST_TILES)]
+Number = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+Setting = Annotated[int, Meta(ge=0, le=1)]
 BitCount = Annotated[int, Meta(ge=0, le=32)]
+
+MOST = {
+    "weight_shift": 31, "word_bits": 1 << 16, "delay": 1 << 20, "shared_kernels": 1,
+    "fifo": 1 << 16, "inject_fifo": 1 << 16, "eject_fifo": 1 << 16, "flits_spike": 1 << 10, "flits_payload": 1 << 10,
+}  # fmt: skip
+"""The largest capacities and depths that mean anything: a port has 64 bits for a weight of 32 and its shift, a presentation 2^20
+ticks, and tables are as long as a FIFO is deep. The others only limit what a network may ask for."""
+MOST_TIME_PS = 10**12
+"""A second: what a figure of [time] may be, so that the times of a run's ticks add up within 64 bits."""
+WIDEST_WEIGHT = 32
+"""Bits of a stored weight, as images hold them."""
 
 ENERGY_UNITS = {"fJ": 1, "pJ": 1000, "nJ": 1000_000, "uJ": 1000_000_000}
 TIME_UNITS = {"ps": 1, "ns": 1000, "us": 1000_000, "ms": 1000_000_000}
@@ -28,7 +43,7 @@ class Figure(Struct, frozen=True, forbid_unknown_fields=True):
     """One number about silicon, or the statement that there is none to give."""
 
     value: Decimal | None = None
-    points: list[tuple[int, Decimal]] | None = None
+    points: list[tuple[Index, Decimal]] | None = None
     """Where a figure depends on a count (the barrier on tiles): published (count, value) pairs, ascending."""
     unit: str = ""
     basis: Basis | None = None
@@ -47,16 +62,16 @@ class Register(Struct, frozen=True, forbid_unknown_fields=True):
     basis: Basis
     source: str
     note: str = ""
-    min: int | None = None
+    min: Number | None = None
     """For ``weight``: the least value the silicon stores, where it is more than the bits hold (magnitudes, single bits)."""
-    max: int | None = None
+    max: Number | None = None
 
 
 class Range(Struct, frozen=True, forbid_unknown_fields=True):
     """What a program's parameter may be on this chip: ``min`` to ``max`` in steps of ``step``."""
 
-    min: int
-    max: int
+    min: Number
+    max: Number
     basis: Basis
     source: str
     step: Count = 1
@@ -68,7 +83,7 @@ class Programs(Struct, frozen=True, forbid_unknown_fields=True):
 
     any: bool = False
     names: list[str] = []
-    switches: dict[str, int] = {}
+    switches: dict[str, Setting] = {}
     rules: list[str] | None = None
     """Rule programs the silicon runs; absent: any that fits its registers."""
     basis: Basis | None = None

@@ -121,4 +121,4 @@ def _chip_tables(chip: Chip, facts: dict[str, Any]) -> list[Any]:
             table.add_row(row["name"], row["value"], row["basis"], row["source"], row["note"])
         parts.append(table)
     parts.append("unknown (no source states them): " + ", ".join(facts["unknown"]))
-    return [*parts, *(rf"\[{key}] {text}" for key, text in chip.sheet.sources.items())]
+    return [*parts, *(f"[{key}] {text}" for key, text in chip.sheet.sources.items())]

@@ -59,8 +59,8 @@ class Screen:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
-        self.out = _Console(highlight=False)
-        self.err = Console(stderr=True, highlight=False)
+        self.out = _Console(highlight=False, markup=False, emoji=False)  # names come from files
+        self.err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     def result(self, data: Any, *text: Any) -> None:
         """Print the data as JSON if that was asked for, the text otherwise. Raises FileError where output cannot go."""

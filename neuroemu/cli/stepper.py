@@ -10,7 +10,6 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from rich.markup import escape
 
 from neuroemu.base.errors import RunError
 from neuroemu.base.shelf import unknown
@@ -165,17 +164,15 @@ class Stepper:
             where += f"; {data['sent']} packets sent in the last, {data['waiting']} waiting"
         else:
             where = f"presentation {session.presentation} has ended after {session.tick} ticks"
-        told = [escape(f"stopped by {stop}")] if stop else []
-        return Answer(
-            data, (*(part for name, new in rows.items() if new for part in (escape(name), _rows(new))), where, *told)
-        )
+        told = [f"stopped by {stop}"] if stop else []
+        return Answer(data, (*(part for name, new in rows.items() if new for part in (name, _rows(new))), where, *told))
 
     # ---- breaks
     def do_break(self, condition: str | None = None) -> Answer:
         if condition is not None:
             self.session.break_when(condition)
         breaks = self.session.breaks
-        lines = [escape(f"break {number}: {text}") for number, text in breaks.items()]
+        lines = [f"break {number}: {text}" for number, text in breaks.items()]
         return Answer({"breaks": breaks}, tuple(lines or ["no breaks"]))
 
     def do_clear(self, number: str | None = None) -> Answer:
@@ -192,11 +189,11 @@ class Stepper:
             if register in inside.registers(owner) or register.isidentifier():
                 values = self.session.register(owner, register)
                 text = np.array2string(values, threshold=10 * MOST, max_line_width=shutil.get_terminal_size().columns)
-                return Answer({what: values.tolist()}, (escape(f"{what}: {text}"),))
+                return Answer({what: values.tolist()}, (f"{what}: {text}",))
         elif what.isidentifier() and what not in self.session.names:
             raise unknown("population or projection", what, [*inside.populations, *inside.projections])
         value = self.session.value(what)
-        return Answer({what: value}, (escape(f"{what}: {value}"),))
+        return Answer({what: value}, (f"{what}: {value}",))
 
     def owner(self, name: str) -> Answer:
         """Every register of a population or projection, a table for each kind of index."""
@@ -211,7 +208,7 @@ class Stepper:
             text += _cut([f"{name}: {level}", *heads, *chosen][len(heads) == 1 :], rows)
         return Answer(
             {name: {register: array.tolist() for register, array in arrays.items()}},
-            tuple(text or [escape(f"{name} has no registers")]),
+            tuple(text or [f"{name} has no registers"]),
         )
 
     def places(self, name: str, level: str) -> tuple[list[str], list[tuple[int, list[Any]]]]:
@@ -260,14 +257,14 @@ class Stepper:
         if not 0 <= k < n:
             raise RunError(f"no packet {k}: {n} {what}, numbered from 0; choose one of them")
         found = self.session.follow_packet(next(islice(among, k, None)))
-        return Answer({"journey": asdict(found)}, (escape(str(found)),))
+        return Answer({"journey": asdict(found)}, (str(found),))
 
     def do_synapse(self, projection: str, pre: str, post: str, delay: str | None = None) -> Answer:
         log = self.session.follow_synapse(
             projection, _number(pre), _number(post), delay=None if delay is None else _number(delay)
         )
         self.logs.append((log, 0))
-        return Answer({"follows": [log.name for log, _ in self.logs]}, (escape(f"following {log.name}"),))
+        return Answer({"follows": [log.name for log, _ in self.logs]}, (f"following {log.name}",))
 
     def do_unfollow(self) -> Answer:
         for log, _ in self.logs:
@@ -331,9 +328,9 @@ def _few(numbers: Iterable[int]) -> str:
 
 def _cut(heads: list[str], rows: list[list[Any]], most: int = MOST, n: int | None = None) -> list[Any]:
     """A table of the first rows, and how many there are (``n``, if not all are given) if not all are shown."""
-    shown = table(*map(escape, heads))
+    shown = table(*heads)
     for row in rows[:most]:
-        shown.add_row(*(escape(str(cell)) for cell in row))
+        shown.add_row(*(str(cell) for cell in row))
     n = len(rows) if n is None else n
     return [shown, *([f"... {n} rows in all"] if n > most else [])]
 
@@ -346,5 +343,5 @@ def _rows(rows: list[SynapseRow]) -> Any:
         named = [" ".join(f"{name}={value}" for name, value in part.items()) for part in registers]
         named[-1] += " fired" if row.fired else ""
         stage = str(row.tick) if row.stage == "tick" else row.stage
-        shown.add_row(stage, came, str(row.weight), *map(escape, named), escape("\n".join(map(str, row.changes))))
+        shown.add_row(stage, came, str(row.weight), *named, "\n".join(map(str, row.changes)))
     return shown

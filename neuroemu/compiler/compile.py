@@ -20,7 +20,7 @@ from neuroemu.compiler.place import Placement
 from neuroemu.compiler.place_and_route import place_and_route
 from neuroemu.compiler.quantize import IntegerPopulation, IntegerProjection, Quantized, quantize
 from neuroemu.image.bounds import port_bound
-from neuroemu.image.image import SYNAPSE_ID0, Image, ImagePopulation, ImageProjection, Part
+from neuroemu.image.image import MOST_NEURONS, SYNAPSE_ID0, Image, ImagePopulation, ImageProjection, Part
 from neuroemu.image.neighbours import rivals
 from neuroemu.language.check import check_program
 from neuroemu.language.language import Program
@@ -62,6 +62,11 @@ def compile(  # noqa: A001
     """
     if not network.populations:
         raise NetworkError("the network has no populations; add some")
+    neurons = sum(population.n for population in network.populations)
+    if neurons > MOST_NEURONS:
+        raise CapacityError(
+            f"the network has {neurons} neurons with its host inputs, an image holds {MOST_NEURONS}; cut it into several"
+        )
     chip = chip.assuming(assume)
     network = without_aliases(network)
     refuse_missing(chip, network)

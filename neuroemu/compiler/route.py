@@ -1,4 +1,4 @@
-"""Number the axons of every core and list, for every neuron and channel, the axons its packets go to."""
+"""Hold routing tables against the chip: entries of a core, targets of a neuron."""
 
 from __future__ import annotations
 
@@ -9,43 +9,8 @@ import numpy as np
 from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import CapacityError
 from neuroemu.chip.chip import Chip
-from neuroemu.image.image import ImagePopulation, ImageProjection, Routing
-
-
-def route(populations: Sequence[ImagePopulation], projections: Sequence[ImageProjection]) -> Routing:
-    """The routing tables. A neuron sends one packet per channel to each core that holds synapses of it on that channel."""
-    reached = _reached(populations, projections)
-    stride = max(population.n for population in populations)
-
-    def code(source: int, pairs: Ints) -> Ints:
-        """One sortable number per axon: core, then source population, then neuron."""
-        return (pairs[:, 1] * len(populations) + source) * stride + pairs[:, 0]
-
-    codes = np.unique(
-        np.concatenate([*(code(source, pairs) for (source, _), pairs in reached.items()), np.zeros(0, np.int64)])
-    )
-    owner, neuron = np.divmod(codes, stride)
-    core, source = np.divmod(owner, len(populations))
-    index = np.arange(core.size) - np.searchsorted(core, core)
-    entries = {}
-    for (number, channel), pairs in reached.items():
-        indptr = np.searchsorted(pairs[:, 0], np.arange(populations[number].n + 1))
-        entries[number, channel] = (indptr, np.searchsorted(codes, code(number, pairs)))
-    return Routing(core, index, source, neuron, entries)
-
-
-def _reached(
-    populations: Sequence[ImagePopulation], projections: Sequence[ImageProjection]
-) -> dict[tuple[int, str], Ints]:
-    """Sorted, distinct (neuron, core) pairs by source population and channel."""
-    found: dict[tuple[int, str], list[Ints]] = {}
-    for projection in projections:
-        core_of = populations[projection.post].core_of
-        for part in projection.parts:
-            pairs = np.stack([part.pre, core_of[part.post]], axis=1)
-            for channel in projection.routes:
-                found.setdefault((projection.pre, channel), []).append(pairs)
-    return {key: np.unique(np.concatenate(pairs), axis=0) for key, pairs in sorted(found.items())}
+from neuroemu.image.image import ImagePopulation, Routing
+from neuroemu.image.routing import route as route
 
 
 def sent(routing: Routing, populations: Sequence[ImagePopulation]) -> dict[int, Ints]:

@@ -19,13 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroemu.base.arrays import Ints
-from neuroemu.base.errors import FileError, NeuroemuError
-from neuroemu.base.files import load_arrays, write_whole
+from neuroemu.base.files import write_whole
 from neuroemu.base.shelf import unknown
 from neuroemu.chip.chip import Chip, parse_chip
 from neuroemu.chip.width import Bits
 from neuroemu.image.loss import Loss
-from neuroemu.image.neighbours import Rivals
 from neuroemu.image.parts import HOST as HOST
 from neuroemu.image.parts import ImagePopulation as ImagePopulation
 from neuroemu.image.parts import ImageProjection as ImageProjection
@@ -43,6 +41,8 @@ from neuroemu.network.network import Phase as Phase
 FORMAT = 1
 SYNAPSE_ID0 = 1 << 32
 """Neuron ids count from 0, synapse ids from here: the two ranges never meet."""
+MOST_NEURONS = 1 << 24
+"""Neurons of an image, host inputs among them: a few bytes can state any number, and each costs every engine some hundred."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +84,21 @@ class Image:
 
     def program_of(self, owner: ImagePopulation | ImageProjection) -> Program | None:
         """The owner's program with its switches folded; of a frozen owner, what is left of it without learning."""
+        return self._program(owner, owner.frozen)
+
+    def whole_program_of(self, owner: ImagePopulation | ImageProjection) -> Program | None:
+        """The owner's program with its switches folded, learning and all, whether the owner is frozen or not."""
+        return self._program(owner, False)
+
+    def _program(self, owner: ImagePopulation | ImageProjection, frozen: bool) -> Program | None:
         if owner.program is None:
             return None
-        key = (owner.program, tuple(sorted(owner.switches.items())), owner.frozen)
+        key = (owner.program, tuple(sorted(owner.switches.items())), frozen)
         if key not in self._parsed:
             path, source = self.programs[owner.program]
             name = Path(owner.program).name.replace(".py.", ".").removesuffix(".py")
             program = specialize(parse_program(source, path, name), owner.switches)
-            self._parsed[key] = without_learning(program) if owner.frozen else program
+            self._parsed[key] = without_learning(program) if frozen else program
         return self._parsed[key]
 
     @cached_property
@@ -102,6 +109,15 @@ class Image:
         neurons = sum(population.n for population in self.populations if not population.is_host)
         synapses = sum(part.post.size for projection in self.projections for part in projection.parts)
         return f"Image({neurons} neurons and {synapses} synapses on {self.n_cores} of {self.chip.n_cores} cores of {self.chip.name!r})"
+
+    def weight_range(self, projection: ImageProjection) -> tuple[int, int]:
+        """The least and the largest weight a synapse of the projection stores: what its rule's register holds, else the chip's."""
+        rule = self.whole_program_of(projection)
+        for register in rule.registers.values() if rule else ():
+            if register.kind == "weight" and register.level == "synapse":
+                half = 1 << (projection.widths[register.name].bits - 1)
+                return -half, half - 1
+        return self.chip.weight_range
 
     @cached_property
     def n_cores(self) -> int:
@@ -175,36 +191,7 @@ def synapse_bits(chip: Chip, rule: Program | None, widths: Mapping[str, Bits]) -
     return weight.bits + sum(widths[r.name].bits for r in registers if r.level == "synapse" and r.kind != "weight")
 
 
-def load_image(path: str | os.PathLike[str]) -> Image:
-    """Read an image. Raises FileError if the file is not one, is damaged, or is of another format version."""
-    try:
-        arrays = load_arrays(path)
-        if not isinstance(arrays, dict):
-            raise ValueError("one bare array")
-        header = json.loads(arrays.pop("header").tobytes())
-        version = header.pop("format")
-        digest = header.pop("digest")
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror or error}); give the path of an image") from None
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
-        raise FileError(f"{path}: is not an image; make one with `neuroemu compile`") from None
-    if version != FORMAT:
-        raise FileError(
-            f"{path}: image format {version}, this neuroemu reads format {FORMAT}; compile the network again"
-        )
-    try:
-        image = _unpack(header, arrays)
-        actual = image.digest
-    except (NeuroemuError, KeyError, ValueError, TypeError, IndexError, AttributeError):
-        raise FileError(f"{path}: the image is damaged; compile the network again") from None
-    if actual != digest:
-        raise FileError(
-            f"{path}: the image is damaged (digest {actual[:12]}, it states {str(digest)[:12]}); compile the network again"
-        )
-    return image
-
-
-# ---- to and from JSON and arrays
+# ---- to JSON and arrays; load.py reads them
 def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     arrays: dict[str, NDArray[Any]] = {}
 
@@ -291,92 +278,3 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if image.assumed:
         header["assumed"] = list(image.assumed)
     return header, arrays
-
-
-def _rivals(arrays: Mapping[str, NDArray[Any]], number: int, entry: Mapping[str, Any]) -> dict[str, Rivals]:
-    name = f"population{number}"
-    return {flag: Rivals(arrays[f"{name}.first.{flag}"], arrays[f"{name}.rivals.{flag}"]) for flag in entry["compete"]}
-
-
-def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
-    def params(packed: dict[str, Any]) -> Params:
-        return {name: value if isinstance(value, int) else arrays[value] for name, value in packed.items()}
-
-    def widths(packed: dict[str, Any]) -> dict[str, Bits]:
-        return {name: Bits(*bits) for name, bits in packed.items()}
-
-    populations = tuple(
-        ImagePopulation(
-            name=entry["name"],
-            shape=tuple(entry["shape"]),
-            id0=entry["id0"],
-            program=entry["program"],
-            switches=entry["switches"],
-            params=params(entry["params"]),
-            widths=widths(entry["widths"]),
-            age=entry["age"],
-            enable=entry["enable"],
-            slices=tuple(Slice(*values) for values in entry["slices"]),
-            compete=entry["compete"],
-            groups=arrays[f"population{number}.groups"] if entry["groups"] else None,
-            frozen=entry.get("frozen", False),
-            rivals=_rivals(arrays, number, entry) if "rivals" in entry else None,
-        )
-        for number, entry in enumerate(header["populations"])
-    )
-    projections = tuple(
-        ImageProjection(
-            name=entry["name"],
-            pre=entry["pre"],
-            post=entry["post"],
-            routes={channel: tuple((port, mode) for port, mode in ports) for channel, ports in entry["routes"].items()},
-            program=entry["program"],
-            params=params(entry["params"]),
-            widths=widths(entry["widths"]),
-            parts=tuple(
-                Part(
-                    delay,
-                    arrays[f"projection{number}.{place}.indptr"],
-                    arrays[f"projection{number}.{place}.post"],
-                    arrays[f"projection{number}.{place}.weight"],
-                    arrays[f"projection{number}.{place}.ids"],
-                    arrays.get(f"projection{number}.{place}.kernel"),
-                )
-                for place, delay in enumerate(entry["delays"])
-            ),
-            view=tuple(entry["view"]) if "view" in entry else None,
-            frozen=entry.get("frozen", False),
-            switches=entry.get("switches", {}),
-        )
-        for number, entry in enumerate(header["projections"])
-    )
-    entries = {
-        (number, channel): (arrays[f"entries.{number}.{channel}.indptr"], arrays[f"entries.{number}.{channel}.axons"])
-        for number, channel in header["entries"]
-    }
-    routing = Routing(
-        arrays["routing.axon_core"],
-        arrays["routing.axon_index"],
-        arrays["routing.axon_population"],
-        arrays["routing.axon_neuron"],
-        entries,
-    )
-    return Image(
-        chip_text=header["chip_text"],
-        chip_path=header["chip_path"],
-        programs={name: (path, source) for name, (path, source) in header["programs"].items()},
-        populations=populations,
-        projections=projections,
-        routing=routing,
-        outputs=tuple(header["outputs"]),
-        probes=tuple((number, register) for number, register in header["probes"]),
-        lag=header["lag"],
-        aligned=header["aligned"],
-        phases=tuple(Phase(**phase) for phase in header["phases"]),
-        modulators=tuple(Modulator(**modulator) for modulator in header["modulators"]),
-        losses=tuple(Loss(**loss) for loss in header["losses"]),
-        notes=tuple(header["notes"]),
-        conventions=header["conventions"],
-        registers={name: arrays[f"register.{name}"] for name in header["registers"]},
-        assumed=tuple(header.get("assumed", ())),
-    )

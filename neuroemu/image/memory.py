@@ -10,6 +10,7 @@ import numpy as np
 
 from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import RunError
+from neuroemu.chip.width import Bits
 from neuroemu.image.image import Image, ImagePopulation, ImageProjection, Part
 from neuroemu.language.language import LASTING
 
@@ -51,6 +52,24 @@ def lasting(image: Image) -> dict[str, str]:
     return found
 
 
+def register_shape(image: Image, name: str) -> tuple[tuple[int, ...], Bits]:
+    """Shape and width of a register that lasts, by ``owner.register``: (neurons,), or as ``Run.state`` has a rule's."""
+    owner, _, register = name.rpartition(".")
+    for population in image.populations:
+        if population.name == owner and register in population.widths:
+            return (population.n,), population.widths[register]
+    projection = next(p for p in image.projections if p.name == owner)
+    program = image.whole_program_of(projection)
+    assert program is not None
+    n_pre, n_post = (image.populations[end].n for end in (projection.pre, projection.post))
+    shapes = {
+        "synapse": (sum(part.post.size for part in projection.parts),),
+        "axon": (len(projection.parts), n_pre),
+        "post": (n_post,),
+    }
+    return shapes[program.registers[register].level], projection.widths[register]
+
+
 def remembered(image: Image, weights: Mapping[str, Ints], state: Mapping[str, Ints], commits: int) -> Memory:
     """What of an engine's final weights and state lasts."""
     plastic = {projection.name for projection in image.projections if projection.program is not None}
@@ -74,20 +93,38 @@ def start_of(image: Image, start: Memory, owner: str, name: str) -> Ints | None:
 
 
 def check_memory(image: Image, memory: Memory) -> None:
-    """Raise RunError if the memory is not one of this image."""
-    sizes = {p.name: sum(part.post.size for part in p.parts) for p in image.projections}
+    """Raise RunError if the memory is not one of this image: its sizes, its registers, and what their bits hold."""
+    projections = {projection.name: projection for projection in image.projections}
     for name, weight in memory.weights.items():
-        if sizes.get(name) != weight.size:
+        size = sum(part.post.size for part in projections[name].parts) if name in projections else 0
+        if size != weight.size:
             raise RunError(
-                f"memory holds {weight.size} weights of projection '{name}', the image has {sizes.get(name, 0)}; "
+                f"memory holds {weight.size} weights of projection '{name}', the image has {size}; "
                 "give the memory of a run of this image"
             )
+        _within(f"weights of projection '{name}'", weight, (size,), *image.weight_range(projections[name]))
     known = lasting(image)
-    for name in memory.registers:
+    for name, values in memory.registers.items():
         if name not in known:
             raise RunError(
                 f"memory holds register '{name}', which the image lacks; give the memory of a run of this image"
             )
+        shape, width = register_shape(image, name)
+        half = 1 << (width.bits - 1)
+        _within(f"values of register '{name}'", values, shape, -half, half - 1)
+
+
+def _within(what: str, values: Ints, shape: tuple[int, ...], low: int, high: int) -> None:
+    if values.shape != shape or values.dtype.kind not in "iu":
+        raise RunError(
+            f"memory holds {what} of shape {values.shape} and dtype {values.dtype}, the image has integers of shape {shape}; "
+            "give the memory of a run of this image"
+        )
+    outside = values[(values < low) | (values > high)]
+    if outside.size:
+        raise RunError(
+            f"memory holds {outside[0]} among the {what}, the image has {low}..{high} there; give the memory of a run of this image"
+        )
 
 
 def with_memory(image: Image, memory: Memory) -> Image:

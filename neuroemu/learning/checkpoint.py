@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,12 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import FileError
-from neuroemu.base.files import load_arrays, write_whole
+from neuroemu.base.fields import Arrays, Field, WrongFieldError
+from neuroemu.base.files import write_whole
+from neuroemu.base.reading import load_arrays, read_json
 from neuroemu.image.memory import Memory
 from neuroemu.learning.training import Epoch, TrainingState
+from neuroemu.results.stored import counts_of
 
 FORMAT = 2
+_MOST = (1 << 63) - 1
+_HEADER = ("format", "identity", "epoch", "position", "right", "wall_s", "commits", "counts", "history", "digest")
 
 
 def save(path: Path, identity: Mapping[str, Any], state: TrainingState) -> None:
@@ -43,28 +48,28 @@ def save(path: Path, identity: Mapping[str, Any], state: TrainingState) -> None:
     write_whole(path, buffer.getvalue())
 
 
-def load(path: Path, identity: Mapping[str, Any]) -> TrainingState:
-    """Read the state of the training that ``identity`` describes. Raises FileError for another's and for a damaged file."""
+def load(path: Path, identity: Mapping[str, Any], samples: int) -> TrainingState:
+    """Read the state of the training that ``identity`` describes, of so many samples.
+
+    A checkpoint is data that somebody else may have written: every value is checked before anything is made of it, and the memory
+    against the image by the run that starts with it. Raises FileError for another training's and for a damaged file.
+    """
     try:
         arrays = load_arrays(path)
-        if not isinstance(arrays, Mapping):
+        if not isinstance(arrays, dict):
             raise ValueError("one bare array")
-        header = json.loads(arrays["header"].tobytes())
-        memory = Memory(
-            {name.removeprefix("weight."): array for name, array in arrays.items() if name.startswith("weight.")},
-            {name.removeprefix("register."): array for name, array in arrays.items() if name.startswith("register.")},
-            header["commits"],
-        )
-        history = tuple(Epoch(**epoch) for epoch in header["history"])
-        counts = Counter({(key, core, owner): n for key, core, owner, n in header["counts"]})
-        sound = header["format"] == FORMAT and header["digest"] == memory.digest
-        state = TrainingState(
-            memory, header["epoch"], header["position"], header["right"], counts, header["wall_s"], history
-        )
-        differs = [name for name in identity if header["identity"][name] != identity[name]]
+        header = Field(read_json(path, arrays.pop("header").tobytes()), "").table(_HEADER)
+        state = _state(header, Arrays(arrays), samples)
+        sound = header["digest"].value == state.memory.digest
+        stated = header["identity"].table(identity)
+        differs = [name for name in identity if stated[name].value != identity[name]]
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror or error}); give the path of a checkpoint") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except WrongFieldError as error:
+        raise FileError(f"{path}: the checkpoint is damaged, {error}; remove it to start anew") from None
+    except (ValueError, KeyError):
         sound = False
     if not sound:
         raise FileError(f"{path}: the checkpoint is damaged; remove it to start anew")
@@ -73,3 +78,40 @@ def load(path: Path, identity: Mapping[str, Any]) -> TrainingState:
             f"{path}: is the checkpoint of a training with another {' and another '.join(differs)}; remove it, or choose another path"
         )
     return state
+
+
+def _state(fields: Mapping[str, Field], arrays: Arrays, samples: int) -> TrainingState:
+    fields["format"].integer(FORMAT, FORMAT)
+    kept: dict[str, dict[str, Ints]] = {"weight": {}, "register": {}}
+    for name, array in arrays.arrays.items():
+        kind, _, key = name.partition(".")
+        if kind in kept:
+            kept[kind][key] = arrays.take(name, np.int64, (None,) * array.ndim)
+    arrays.rest()
+    epoch, position = fields["epoch"].integer(0, _MOST), fields["position"].integer(0, samples)
+    history = tuple(_epoch(entry, k) for k, entry in enumerate(fields["history"].items()))
+    if len(history) != epoch:
+        raise WrongFieldError(f"epoch is {epoch}, history has {len(history)}")
+    return TrainingState(
+        Memory(kept["weight"], kept["register"], fields["commits"].integer(0, _MOST)),
+        epoch,
+        position,
+        fields["right"].integer(0, position),
+        counts_of(fields["counts"]).table,
+        fields["wall_s"].number(),
+        history,
+    )
+
+
+def _epoch(entry: Field, number: int) -> Epoch:
+    fields = entry.table(Epoch.__dataclass_fields__)
+    test = fields["test_accuracy"]
+    return Epoch(
+        fields["epoch"].integer(number, number),
+        fields["train_accuracy"].number(),
+        None if test.value is None else test.number(),
+        fields["spikes"].number(),
+        fields["energy_fj"].integer(0, _MOST),
+        fields["learning_fj"].integer(0, _MOST),
+        fields["wall_s"].number(),
+    )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuroemu.base.errors import FileError, StimulusError
-from neuroemu.base.files import load_arrays
+from neuroemu.base.reading import load_arrays
 from neuroemu.base.shelf import unknown
 from neuroemu.language.draws import permutation
 from neuroemu.learning.idx import read_idx
@@ -181,6 +181,8 @@ def _fetched(name: str) -> tuple[Dataset, Dataset]:
 def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
         arrays = load_arrays(path)
+    except FileError:
+        raise
     except FileNotFoundError:
         raise FileError(f"{path}: no such file; give the path of an .npz file, or the name of a data set") from None
     except OSError as error:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroemu.base.errors import FileError
+from neuroemu.base.reading import open_regular
 
 TYPES: dict[int, np.dtype[np.generic]] = {
     0x08: np.dtype("u1"),
@@ -34,7 +35,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[np.generic]:
     """
     place = Path(path)
     try:
-        with place.open("rb") as file:
+        with open_regular(place) as file:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             if not packed:

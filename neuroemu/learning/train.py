@@ -119,7 +119,8 @@ def train(
         "commit_every": commit_every,
         "start": begin.digest,
     }
-    state = kept = checkpoints.load(path, identity) if path is not None and path.exists() else TrainingState(begin)
+    found = path is not None and path.exists()
+    state = kept = checkpoints.load(path, identity, samples.labels.size) if path and found else TrainingState(begin)
     due = time.monotonic()  # the first presentations are kept at once: a path that cannot be written shows itself early
     try:
         while state.epoch < epochs and not patience_is_over(state.history, patience):

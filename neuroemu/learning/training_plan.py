@@ -107,8 +107,12 @@ def load_plan(path: str | os.PathLike[str]) -> Plan:
     """Read a training's file. Raises FileError, or NetworkError that names the key."""
     try:
         return plan_of(tomllib.loads(read_text(Path(path))), str(path))
-    except tomllib.TOMLDecodeError as error:
+    except NeuroemuError:
+        raise
+    except ValueError as error:  # TOMLDecodeError, or int's own for thousands of digits
         raise NetworkError(f"{path}: not TOML: {error}; correct the syntax") from None
+    except RecursionError:
+        raise NetworkError(f"{path}: nested too deeply; a plan is tables of values") from None
 
 
 def plan_of(raw: Mapping[str, Any], place: str) -> Plan:

@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 
 from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import FileError, RunError
-from neuroemu.base.files import load_arrays, write_whole
+from neuroemu.base.fields import Arrays, Field, WrongFieldError, within
+from neuroemu.base.files import write_whole
+from neuroemu.base.reading import load_arrays, read_json
 from neuroemu.base.shelf import unknown
 from neuroemu.chip.aer import CHANNELS
 from neuroemu.image.image import Image
-from neuroemu.image.memory import Memory, check_memory, lasting
+from neuroemu.image.memory import Memory, check_memory, lasting, register_shape
 from neuroemu.learning.alignment import angle, endpoints, projection_of, weights_of
 from neuroemu.learning.health import Finding, Thresholds, Window, health
 from neuroemu.results.run import Run
@@ -35,6 +37,9 @@ from neuroemu.results.run import Run
 FORMAT = 1
 EPOCH = "epoch"
 MOST_BYTES = 1 << 28
+MOST_PRESENTATIONS = 1 << 62
+_HEADER = ("format", "weights", "registers", "angles", "every", "most_bytes", "stride", "due", "thresholds", "findings")
+_SERIES = ("weight", "register", "rate", "angle", "saturation")
 CHOSEN = re.compile(r"(.+)\[\s*(\d+)\s*,\s*(\d+)\s*\]")
 Record = dict[str, NDArray[Any]]
 
@@ -214,24 +219,62 @@ class Watch:
             arrays = load_arrays(path)
             if not isinstance(arrays, dict):
                 raise ValueError("one bare array")
-            header = json.loads(arrays.pop("header").tobytes())
-            if header["format"] != FORMAT:
-                raise ValueError("another format")
-            names = ("weights", "registers", "angles", "every", "most_bytes")
-            watch = cls(**{name: header[name] for name in names}, thresholds=Thresholds(**header["thresholds"]))
-            watch.stride, watch._due = header["stride"], header["due"]
-            watch.findings = tuple(Finding(**finding) for finding in header["findings"])
-            numbers = arrays.pop("presentations")
-            watch._records = [
-                (int(at), {name: rows[k] for name, rows in arrays.items()}) for k, at in enumerate(numbers)
-            ]
+            return _restored(Field(read_json(path, arrays.pop("header").tobytes()), ""), Arrays(arrays))
+        except FileError:
+            raise
         except OSError as error:
             raise FileError(
                 f"{path}: cannot be read ({error.strerror or error}); give the path of what Watch.save wrote"
             ) from None
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, RunError):
+        except WrongFieldError as error:
+            raise FileError(
+                f"{path}: is no recording of a watch, or is damaged ({error}); train again with it"
+            ) from None
+        except (ValueError, KeyError, RunError):
             raise FileError(f"{path}: is no recording of a watch, or is damaged; train again with it") from None
-        return watch
+
+
+def _restored(header: Field, arrays: Arrays) -> Watch:
+    """A watch out of a file's header and arrays, of which nothing is taken for granted. Raises WrongFieldError, RunError."""
+    fields = header.table(_HEADER)
+    fields["format"].integer(FORMAT, FORMAT)
+    angles = []
+    for pair in fields["angles"].items():
+        back, way = pair.items(2)
+        angles.append((back.text(), tuple(step.text() for step in way.items())))
+    every = fields["every"]
+    thresholds = fields["thresholds"].table(Thresholds.__dataclass_fields__)
+    watch = Watch(
+        [entry.text() for entry in fields["weights"].items()],
+        [entry.text() for entry in fields["registers"].items()],
+        angles,
+        "epoch" if every.value == EPOCH else every.integer(1, MOST_PRESENTATIONS),
+        fields["most_bytes"].integer(0, MOST_PRESENTATIONS),
+        Thresholds(**{name: value.number(finite=False) for name, value in thresholds.items()}),  # type: ignore[arg-type]
+    )
+    watch.stride = fields["stride"].integer(1, MOST_PRESENTATIONS)
+    watch._due = fields["due"].integer(0, MOST_PRESENTATIONS)
+    watch.findings = tuple(_finding(entry) for entry in fields["findings"].items())
+    numbers = arrays.take("presentations", np.int64, (None,))
+    within("array 'presentations'", numbers, 0, MOST_PRESENTATIONS)
+    if np.any(numbers[1:] < numbers[:-1]):
+        raise WrongFieldError("array 'presentations' does not ascend")
+    series = {}
+    for name, array in arrays.arrays.items():
+        if name.partition(".")[0] in _SERIES:
+            dtype = np.float64 if name.partition(".")[0] in ("rate", "angle") else np.int64
+            series[name] = arrays.take(name, dtype, (numbers.size, *array.shape[1:]))
+    arrays.rest()
+    watch._records = [(int(at), {name: rows[k] for name, rows in series.items()}) for k, at in enumerate(numbers)]
+    return watch
+
+
+def _finding(entry: Field) -> Finding:
+    fields = entry.table(Finding.__dataclass_fields__)
+    return Finding(
+        fields["kind"].text(), fields["place"].text(), fields["value"].number(finite=False), fields["limit"].number(finite=False),
+        fields["text"].text(),
+    )  # fmt: skip
 
 
 class _Sums:
@@ -294,18 +337,7 @@ def _start(image: Image, name: str) -> Ints:
     population = next((p for p in image.populations if p.name == owner), None)
     program = image.program_of(population or projection_of(image, owner))
     assert program is not None
-    if population is not None:
-        shape: tuple[int, ...] = (population.n,)
-    else:
-        projection = projection_of(image, owner)
-        n_pre, n_post = (image.populations[end].n for end in (projection.pre, projection.post))
-        levels = {
-            "synapse": (endpoints(projection)[0].size,),
-            "axon": (len(projection.parts), n_pre),
-            "post": (n_post,),
-        }
-        shape = levels[program.registers[register].level]
-    return np.full(shape, program.registers[register].init, np.int64)
+    return np.full(register_shape(image, name)[0], program.registers[register].init, np.int64)
 
 
 def _bytes(record: Record) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +16,8 @@ from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import StimulusError
 
 PAYLOAD_LIMIT = 1 << 31
+Dense = NDArray[Any]
+"""Integers or bools of at most 32 bits, shape (rows, presentations, neurons)."""
 MOST_PRESENTATIONS = 1 << 62
 
 
@@ -185,8 +189,11 @@ def with_values(events: Stimulus, values: Mapping[str, ArrayLike]) -> Stimulus:
     return Stimulus(events.rows, events.n, events.events, told, events.first)
 
 
-def dense_inputs(inputs: ArrayLike | Mapping[str, ArrayLike], sizes: Mapping[str, int]) -> dict[str, Ints]:
-    """Checked inputs as integers of shape (rows, presentations, neurons); one array alone is for the only host input."""
+def dense_inputs(inputs: ArrayLike | Mapping[str, ArrayLike], sizes: Mapping[str, int]) -> dict[str, Dense]:
+    """Checked inputs as integers of shape (rows, presentations, neurons); one array alone is for the only host input.
+
+    Integers of up to 32 bits stay as they are: as int64 an input of bytes would take eight times the memory.
+    """
     if not sizes:
         raise StimulusError("the network has no host inputs, so it takes no input; run it with ticks=N instead")
     if not isinstance(inputs, Mapping):
@@ -195,7 +202,7 @@ def dense_inputs(inputs: ArrayLike | Mapping[str, ArrayLike], sizes: Mapping[str
                 f"the network has {len(sizes)} host inputs ({', '.join(sizes)}); give a dictionary of arrays, or a file of several"
             )
         inputs = {next(iter(sizes)): inputs}
-    dense: dict[str, Ints] = {}
+    dense: dict[str, Dense] = {}
     for name, value in inputs.items():
         if name not in sizes:
             raise StimulusError(
@@ -220,14 +227,14 @@ def _array(what: str, name: str, value: ArrayLike) -> NDArray[np.generic]:
         raise StimulusError(f"{what} '{name}': lists of unequal length; give an array") from None
 
 
-def _dense(name: str, array: NDArray[np.generic], size: int) -> Ints:
+def _dense(name: str, array: NDArray[np.generic], size: int) -> Dense:
     """The array as integers of shape (rows, presentations, neurons)."""
     if array.dtype.kind not in "biuf":
         raise StimulusError(f"input '{name}' has dtype {array.dtype}; give integers")
     shape = array.shape
-    if array.ndim >= 2 and np.prod(array.shape[1:]) == size:
+    if array.ndim >= 2 and math.prod(array.shape[1:]) == size:
         array = array.reshape(array.shape[0], 1, size)
-    elif array.ndim >= 3 and np.prod(array.shape[2:]) == size:
+    elif array.ndim >= 3 and math.prod(array.shape[2:]) == size:
         array = array.reshape(array.shape[0], array.shape[1], size)
     else:
         raise StimulusError(
@@ -248,10 +255,11 @@ def _dense(name: str, array: NDArray[np.generic], size: int) -> Ints:
         raise StimulusError(
             f"input '{name}' holds {array.max() if array.max() >= PAYLOAD_LIMIT else array.min()}; a payload has 32 bits"
         )
-    return array.astype(np.int64)
+    narrow: Dense = array if array.dtype.itemsize <= 4 and array.dtype.kind in "biu" else array.astype(np.int32)
+    return narrow
 
 
-def _events(dense: Ints) -> Events:
+def _events(dense: Dense) -> Events:
     rows, n, _ = dense.shape
     by_presentation = dense.transpose(1, 0, 2)
     sample, row, neuron = np.nonzero(by_presentation)

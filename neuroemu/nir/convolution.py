@@ -18,6 +18,8 @@ Shape = tuple[int, int, int]
 """Channels, height, width."""
 Pair = tuple[int, int]
 Refuse = Callable[[str, str], NetworkError]
+MOST_TAPS = 1 << 25
+"""Pairs of a value and a weight that a node lays out as a sparse map; each takes about a hundred bytes on the way."""
 PLANES = ("Conv2d", "SumPool2d", "AvgPool2d")
 
 
@@ -88,9 +90,9 @@ def pool(value: float, shape: Shape, window: SlidingWindow) -> Plane:
 
 def flattened(shape: tuple[int, ...], node: Any) -> tuple[int, ...]:
     """The shape with the dimensions from start_dim to end_dim made one. Files number them with and without a batch dimension."""
-    stated = np.atleast_1d(node.output_type["output"]) if node.output_type["output"] is not None else np.zeros(0)
-    if stated.size and int(np.prod(stated)) == math.prod(shape):
-        return tuple(int(n) for n in stated)
+    stated = () if node.output_type["output"] is None else tuple(int(n) for n in np.ravel(node.output_type["output"]))
+    if stated and math.prod(stated) == math.prod(shape):
+        return stated
     return (math.prod(shape),)
 
 
@@ -107,7 +109,7 @@ def plane_map(name: str, node: Any, fed: tuple[int, ...], refuse: Refuse) -> Pla
     if len(fed) != 3:
         raise refuse(name, f"is fed values of shape {fed}; a {kind} takes (channels, rows, columns)")
     shape = (fed[0], fed[1], fed[2])
-    _check_window(name, kind, window, shape, refuse)
+    _check_window(name, kind, window, shape, shape[0], refuse)
     return pool(1.0 if kind == "SumPool2d" else 1.0 / math.prod(size), shape, window)
 
 
@@ -129,7 +131,7 @@ def _convolution(name: str, node: Any, fed: tuple[int, ...], refuse: Refuse) -> 
     before, after = _padding(name, node.padding, size, stride, dilation, refuse)
     window = SlidingWindow(size, stride, dilation, before, after)
     shape = (fed[0], fed[1], fed[2])
-    _check_window(name, "Conv2d", window, shape, refuse)
+    _check_window(name, "Conv2d", window, shape, n_out * weight.shape[1], refuse)
     return convolve(weight, groups, shape, window, name)
 
 
@@ -148,13 +150,19 @@ def _padding(name: str, padding: Any, size: Pair, stride: Pair, dilation: Pair, 
     return (total[0] // 2, total[1] // 2), (total[0] - total[0] // 2, total[1] - total[1] // 2)
 
 
-def _check_window(name: str, kind: str, window: SlidingWindow, shape: Shape, refuse: Refuse) -> None:
+def _check_window(name: str, kind: str, window: SlidingWindow, shape: Shape, channels: int, refuse: Refuse) -> None:
     numbers = (*window.size, *window.stride, *window.dilation)
     if min(numbers) < 1 or min(*window.before, *window.after) < 0:
         raise refuse(name, f"has a kernel, stride or dilation below 1, or a padding below 0; correct the {kind}")
-    if min(window.output(*shape[1:])) < 1:
+    rows, columns = window.output(*shape[1:])
+    if min(rows, columns) < 1:
         raise refuse(
             name, f"a kernel of {window.size} does not fit into {shape[1:]} with this padding; correct the {kind}"
+        )
+    taps = channels * rows * columns * window.size[0] * window.size[1]
+    if taps > MOST_TAPS:
+        raise refuse(
+            name, f"takes {taps} multiplications a tick, at most {MOST_TAPS} are laid out; make the {kind} smaller"
         )
 
 

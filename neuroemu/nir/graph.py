@@ -12,12 +12,17 @@ import numpy as np
 
 from neuroemu.base.arrays import Floats
 from neuroemu.base.errors import ConventionWarning, NetworkError
+from neuroemu.base.fields import shown
 from neuroemu.network.conventions import Conventions
 from neuroemu.network.network import HostInput, Network, Neuron, Population, Projection, Route
 from neuroemu.nir.convolution import Plane, plane_map
 from neuroemu.nir.linear import LinearMap, Term, chain
 from neuroemu.nir.nodes import BORDER, MAPS, NEURONS, MapNode, parameter_shape
 
+WINDOWS = ("kernel_size", "stride", "padding", "dilation", "groups", "input_shape")
+"""Parameters of planes, which are whole numbers, one or one an axis."""
+MOST_VALUES = 1 << 24
+"""Values a node gives, as many as an image has neurons: a shape is a few bytes of a file and memory for each value here."""
 TOLERANCE = 1e-3
 """Relative difference below which r is taken to equal tau/dt: files store float32."""
 
@@ -46,6 +51,7 @@ class GraphReader:
                 self.flatten(node, f"{prefix}{name}.")
             else:
                 self.nodes[prefix + name] = node
+                self.check_values(prefix + name)
                 self.before.setdefault(prefix + name, [])
         for source, target in graph.edges:
             for end in (source, target):
@@ -56,6 +62,22 @@ class GraphReader:
             tail = self.border(graph, prefix, source, nir.Output) if source in nested else prefix + source
             head = self.border(graph, prefix, target, nir.Input) if target in nested else prefix + target
             self.before.setdefault(head, []).append(tail)
+
+    def check_values(self, name: str) -> None:
+        """Parameters are real numbers (a padding may be a word), shapes and windows whole ones: files hold whatever they hold."""
+        for key, value in vars(self.nodes[name]).items():
+            word = key == "padding" and self.kind(name) == "Conv2d" and isinstance(value, str | bytes)
+            if key == "metadata" or word:
+                continue
+            for part in value.values() if isinstance(value, dict) else (value,):
+                array = np.asarray(0 if part is None else part)
+                real = array.dtype.kind in "biuf"
+                whole = real and bool(np.all((np.abs(array) < 1 << 62) & (array == np.rint(array))))
+                if not real or ((isinstance(value, dict) or key in WINDOWS) and not whole):
+                    what = "whole numbers" if isinstance(value, dict) or key in WINDOWS else "numbers"
+                    raise self.refuse(name, f"{key} is {shown(array.tolist())}; give {what}")
+                if key in WINDOWS and array.size not in (1, 1 if key == "groups" else 2):
+                    raise self.refuse(name, f"{key} has {array.size} values; give one, or one an axis")
 
     def border(self, graph: Any, prefix: str, name: str, kind: type) -> str:
         """The node of a nested graph that stands for its border."""
@@ -117,11 +139,11 @@ class GraphReader:
         return shown
 
     def check_shape(self, name: str, source: str) -> None:
-        stated = tuple(int(n) for n in np.atleast_1d(self.nodes[name].output_type["output"]))
+        stated = tuple(int(n) for n in np.ravel(self.nodes[name].output_type["output"]))
         actual = self.shape(source)
         if stated == actual:
             return
-        if int(np.prod(stated)) != int(np.prod(actual)):
+        if math.prod(stated) != math.prod(actual):
             raise self.refuse(name, f"has shape {stated}, its source '{source}' {actual}; correct the Output's shape")
         warnings.warn(
             f"{self.path}: node '{name}': shape {stated} read as {actual}, the shape of '{source}'",
@@ -134,7 +156,13 @@ class GraphReader:
         """Shape of what a node gives; values themselves are kept flat, in C order."""
         if name not in self.shapes:
             self.shapes[name] = ()
-            self.shapes[name] = self._shape(name)
+            shape = self._shape(name)
+            if any(size < 1 for size in shape) or math.prod(shape) > MOST_VALUES:
+                raise self.refuse(
+                    name,
+                    f"has shape {shape}; sizes are at least 1, and together at most {MOST_VALUES}, correct the shape",
+                )
+            self.shapes[name] = shape
         if not self.shapes[name]:
             raise self.refuse(name, "its size depends on itself; give the loop a node with parameters of its size")
         return self.shapes[name]
@@ -145,7 +173,7 @@ class GraphReader:
 
     def _shape(self, name: str) -> tuple[int, ...]:
         if self.is_host(name):
-            return tuple(int(n) for n in np.atleast_1d(self.nodes[name].input_type["input"]))
+            return tuple(int(n) for n in np.ravel(self.nodes[name].input_type["input"]))
         return parameter_shape(self, name) if self.kind(name) in NEURONS else self.map_node(name).shape(self, name)
 
     def fed(self, name: str) -> tuple[int, ...]:

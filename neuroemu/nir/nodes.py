@@ -20,6 +20,8 @@ from neuroemu.nir.convolution import Plane, flattened
 from neuroemu.nir.linear import Term
 
 Shape = tuple[int, ...]
+MOST_DELAY = 1 << 20
+"""Ticks a Delay node waits: no presentation lasts longer."""
 
 
 class Graph(Protocol):
@@ -97,8 +99,15 @@ def _linear(graph: Graph, name: str, before: list[Term]) -> list[Term]:
 
 def _affine(graph: Graph, name: str, before: list[Term]) -> list[Term]:
     first, *others = _linear(graph, name, before)
-    bias = np.broadcast_to(np.asarray(graph.nodes[name].bias, np.float64).ravel(), (graph.size(name),))
-    return [first.plus(bias), *others]
+    return [first.plus(_one_each(graph, name, "bias", graph.size(name))), *others]
+
+
+def _one_each(graph: Graph, name: str, key: str, n: int) -> Floats:
+    """A parameter as n values, of which the file has one or n."""
+    value = np.asarray(getattr(graph.nodes[name], key), np.float64).ravel()
+    if value.size not in (1, n):
+        raise graph.refuse(name, f"{key} has {value.size} values for {n}; give one, or that many")
+    return np.broadcast_to(value, (n,))
 
 
 def _scaled(graph: Graph, name: str, before: list[Term]) -> list[Term]:
@@ -118,7 +127,7 @@ def _pooled(graph: Graph, name: str, before: list[Term]) -> list[Term]:
 def _convolved(graph: Graph, name: str, before: list[Term]) -> list[Term]:
     first, *others = _pooled(graph, name, before)
     shape = graph.plane(name).shape
-    bias = np.broadcast_to(np.asarray(graph.nodes[name].bias, np.float64).ravel(), shape[0])
+    bias = _one_each(graph, name, "bias", shape[0])
     return [first.plus(np.repeat(bias, math.prod(shape[1:]))), *others]
 
 
@@ -130,7 +139,13 @@ def _delayed(graph: Graph, name: str, before: list[Term]) -> list[Term]:
     if np.any(seconds < 0) or not np.isfinite(seconds).all():
         wrong = seconds[(seconds < 0) | ~np.isfinite(seconds)][0]
         raise graph.refuse(name, f"delay is {wrong:g} s; a delay is 0 or more")
-    return [term.delayed(np.rint(seconds / graph.conventions.dt).astype(np.int64)) for term in before]
+    ticks = np.rint(seconds / graph.conventions.dt)
+    if np.any(ticks > MOST_DELAY):
+        raise graph.refuse(
+            name,
+            f"delay is {seconds.max():g} s, {ticks.max():g} ticks of dt; {MOST_DELAY} are the most, use a larger dt",
+        )
+    return [term.delayed(ticks.astype(np.int64)) for term in before]
 
 
 # ---- how many values go in

@@ -10,6 +10,7 @@ import os
 import signal
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -18,17 +19,23 @@ import h5py
 import nir
 import numpy as np
 
-from neuroemu.base.errors import FileError, NetworkError
+from neuroemu.base.errors import FileError, NetworkError, NeuroemuError
 from neuroemu.base.files import path_whole
+from neuroemu.base.reading import most_bytes
 from neuroemu.network.conventions import Conventions, by_present_names
 from neuroemu.network.network import HostInput, Network, Population, Projection
 from neuroemu.network.synapses import synapses
 from neuroemu.nir.graph import GraphReader
 from neuroemu.nir.nodes import NEURONS, SUPPORTED
+from neuroemu.nir.sizes import StatedError, check_stated
 
 METADATA = "neuroemu"
 PATIENCE_S = 60
 """Seconds that HDF5 may take to read a file."""
+WORK_S, WORK_BYTES = 10, 1 << 22
+"""Seconds of a processor's work that a file may take, and bytes for which there is one more: reading takes a hundredth of it."""
+MOST_SAID = 1 << 12
+"""Bytes of a refusal, less than a pipe takes at once."""
 
 
 def read_nir(
@@ -63,8 +70,13 @@ def read_nir(
 def _load(path: str | os.PathLike[str]) -> Any:
     if not Path(path).is_file():
         raise FileError(f"{path}: no such file; give the path of a NIR file")
-    if not _outlived(path):
-        raise FileError(f"{path}: is damaged: the HDF5 library crashes or hangs on it; export it again")
+    problem = _tried(path)
+    if problem is not None:
+        raise problem
+    return _read(path)
+
+
+def _read(path: str | os.PathLike[str]) -> Any:
     kinds = _checked(path)
     for name, kind in kinds.items():
         if kind not in SUPPORTED:
@@ -81,28 +93,64 @@ def _checked(path: str | os.PathLike[str]) -> dict[str, str]:
     """Type of every node of a file that is a NIR file."""
     try:
         with h5py.File(path, "r") as file:
+            check_stated(file)
             return _kinds(file["node"])
+    except StatedError as error:
+        raise FileError(f"{path}: is not read, for {error}; export it with nir.write") from None
     except Exception as error:
         raise FileError(f"{path}: is not a NIR file ({_short(error)}); export it with nir.write") from None
 
 
-def _outlived(path: str | os.PathLike[str]) -> bool:
-    """Whether a process reads the file to its end and lives: damaged files crash the HDF5 library, or send it round in circles."""
+def _tried(path: str | os.PathLike[str]) -> NeuroemuError | None:
+    """What a process of its own says that reads the file first; None if it reads it to its end.
+
+    Damaged files crash the HDF5 library, send it round in circles, or make it take gigabytes that the file only claims to have. So
+    what is refused there is never opened here.
+    """
     if not hasattr(os, "fork"):
-        return True
+        return None
+    reader, writer = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # other threads: the child only reads, and leaves by _exit
         child = os.fork()
     if child == 0:
-        try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(PATIENCE_S)
-            _checked(path)
-            nir.read(path, type_check=False)
-        except BaseException:  # what it says will be said again
-            os._exit(0)
+        _try_and_exit(path, writer)
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8", errors="replace") as said:
+        kind, _, text = said.read().partition("\n")
+    if os.WIFSIGNALED(os.waitpid(child, 0)[1]):
+        return FileError(f"{path}: is damaged: the HDF5 library crashes or hangs on it; export it again")
+    return {"": None, "FileError": FileError(text), "NetworkError": NetworkError(text)}[kind]
+
+
+def _try_and_exit(path: str | os.PathLike[str], writer: int) -> None:
+    """In the child: read the file within limits of time and memory, say what was refused, and leave."""
+    problem: Exception | None = None
+    try:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(PATIENCE_S)
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_PROF, WORK_S + os.path.getsize(path) / WORK_BYTES)  # noqa: PTH202
+        _limit_memory()
+        _read(path)
+    except NeuroemuError as error:
+        problem = error
+    except BaseException as error:
+        problem = FileError(f"{path}: is not a NIR file ({type(error).__name__}); export it with nir.write")
+    finally:
+        if problem is not None:
+            os.write(writer, f"{type(problem).__name__}\n{problem}".encode("utf-8", "replace")[:MOST_SAID])
         os._exit(0)
-    return not os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def _limit_memory() -> None:
+    """Let the process take as much more memory as a file's arrays may, once in HDF5 and once in NumPy; where the system counts it."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + 2 * most_bytes()
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 def _short(error: Exception) -> str:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from neuroemu.base.errors import FileError
 from neuroemu.base.files import stream_whole, writable_file
+from neuroemu.base.reading import open_regular
 from neuroemu.chip.aer import CHANNELS
 
 FORMAT = 1
@@ -232,13 +233,13 @@ class Recording:
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 yield file
         except FileError:
             raise
         except OSError as error:
             raise FileError(
-                f"{self.path}: cannot be read ({error.strerror}); give the path of a recording, made with --record"
+                f"{self.path}: cannot be read ({error.strerror or error}); give the path of a recording, made with --record"
             ) from None
 
     def _header(self, unpacker: msgpack.Unpacker) -> Header:

@@ -33,7 +33,7 @@ WIDTH = 118
 def as_text(parts: Iterable[Table | str]) -> str:
     """Tables and lines as plain text, lines unbroken."""
     text = io.StringIO()
-    console = Console(file=text, width=WIDTH, highlight=False, soft_wrap=True)
+    console = Console(file=text, width=WIDTH, highlight=False, markup=False, emoji=False, soft_wrap=True)
     for part in parts:
         console.print(part)
     return text.getvalue()
@@ -173,14 +173,16 @@ class Report:
         return f"Report({self.chip!r}, {self.n} inferences, {least}{amount(self.total_fj / max(self.n, 1), FJ)} each)"
 
     def __str__(self) -> str:
-        console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False)
+        console = Console(
+            file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False
+        )
         for part in self.renderables():
             console.print(part)
         assert isinstance(console.file, io.StringIO)
         return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
     def renderables(self) -> Iterable[Table | str]:
-        """The report as tables and lines."""
+        """The report as tables and lines, for a console without markup: names and notes come from files."""
         yield f"{self.chip}: {self.n} inference{'s' if self.n != 1 else ''} of {self.ticks} ticks (engine {self.engine})"
         yield self._events()
         yield from self._totals()
@@ -194,7 +196,7 @@ class Report:
             yield f"{self.dropped} deliveries were still under way at the end of their presentation and were dropped"
         yield from (f"note: {note}" for note in self.notes)
         used = {row.source for row in self.rows if row.source}
-        yield from (f"[{key}] {text}".replace("[", r"\[", 1) for key, text in self.sources.items() if key in used)
+        yield from (f"[{key}] {text}" for key, text in self.sources.items() if key in used)
 
     def _events(self) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

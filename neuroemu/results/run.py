@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import FileError, RunError
-from neuroemu.base.files import load_arrays, writable_folder, write_folder
+from neuroemu.base.files import writable_folder, write_folder
 from neuroemu.base.shelf import unknown
 from neuroemu.chip.aer import CHANNELS
 from neuroemu.image.memory import Memory
@@ -264,7 +264,7 @@ class Run:
         write_folder(path, lambda inside: self._fill(inside, extra or {}), replace=replace)
 
     def _fill(self, folder: Path, extra: Mapping[str, Any]) -> None:
-        header = {name: getattr(self, name) for name in _PLAIN}
+        header = {name: getattr(self, name) for name in PLAIN}
         header |= {
             "format": FORMAT,
             "layers": {name: [layer.id0, list(layer.shape), layer.age] for name, layer in self.layers.items()},
@@ -283,7 +283,7 @@ class Run:
             arrays["timing.tick_ps"] = self.timing.tick_ps
         if self.lengths is not None:
             arrays["ticks.lengths"] = self.lengths
-        header["digest"] = _digest(header, self.chip_text, arrays)
+        header["digest"] = digest_of(header, self.chip_text, arrays)
         (folder / "run.json").write_text(json.dumps(header, indent=1) + "\n")
         with (folder / "spikes.npz").open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
@@ -296,35 +296,12 @@ def writable_run(folder: Path, *, replace: bool) -> None:
         raise FileError(f"{folder}: holds no run, so it is not replaced; choose another folder")
 
 
-_PLAIN = ("image_digest", "stimulus_digest", "engine", "chip_path", "seed", "rows", "ticks", "lag", "n", "n_cores", "n_tiles",
+PLAIN = ("image_digest", "stimulus_digest", "engine", "chip_path", "seed", "rows", "ticks", "lag", "n", "n_cores", "n_tiles",
           "outputs", "wall_s", "compile_s", "notes")  # fmt: skip
+"""Fields of a run that run.json has as they are."""
 
 
-def load_run(folder: str | os.PathLike[str]) -> Run:
-    """Read a run's folder. Raises FileError if it is not one or is damaged."""
-    path = Path(folder)
-    try:
-        header = json.loads((path / "run.json").read_text())
-        chip_text = (path / "chip.toml").read_text()
-        arrays = load_arrays(path / "spikes.npz")
-        if not isinstance(arrays, dict):
-            raise ValueError("one bare array")
-    except OSError as error:
-        raise FileError(
-            f"{path}: is not the folder of a run ({error.strerror or error}); make one with `neuroemu run`"
-        ) from None
-    except (ValueError, RecursionError):
-        raise FileError(f"{path}: the run is damaged; run the image again") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise FileError(
-            f"{path}: the run is of another format; this neuroemu reads format {FORMAT}, run the image again"
-        )
-    if header.pop("digest", None) != _digest(header, chip_text, arrays):
-        raise FileError(f"{path}: the run is damaged; run the image again")
-    return _restore(header, chip_text, arrays)
-
-
-def _digest(header: Mapping[str, Any], chip_text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+def digest_of(header: Mapping[str, Any], chip_text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
     """SHA-256 of everything a run's folder holds, as hexadecimal digits."""
     sha = hashlib.sha256(json.dumps([header, chip_text], sort_keys=True).encode())
     for name in sorted(arrays):
@@ -332,54 +309,3 @@ def _digest(header: Mapping[str, Any], chip_text: str, arrays: Mapping[str, NDAr
         sha.update(f"{name}{array.dtype.str}{array.shape}".encode())
         sha.update(array.tobytes())
     return sha.hexdigest()
-
-
-def stored_accuracy(folder: str | os.PathLike[str]) -> float | None:
-    """The accuracy that was saved with a run, if there was one."""
-    try:
-        stored = json.loads((Path(folder) / "run.json").read_text()).get("accuracy")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return float(stored) if isinstance(stored, float | int) else None
-
-
-def _restore(header: dict[str, Any], chip_text: str, arrays: dict[str, Ints]) -> Run:
-    groups: dict[str, dict[str, Ints]] = {
-        "spikes": {},
-        "probes": {},
-        "readout": {},
-        "state": {},
-        "weights": {},
-        "timing": {},
-        "ticks": {},
-    }
-    for name, array in arrays.items():
-        what, _, key = name.partition(".")
-        groups[what][key] = array
-    plain = {name: header[name] for name in _PLAIN}
-    plain["outputs"], plain["notes"] = tuple(plain["outputs"]), tuple(plain["notes"])
-    return Run(
-        **plain,
-        chip_text=chip_text,
-        layers={name: Layer(id0, tuple(shape), age) for name, (id0, shape, age) in header["layers"].items()},
-        usage=dict(header["usage"]),
-        counts=Counts({(key, core, owner): n for key, core, owner, n in header["counts"]}),
-        spikes=Spikes(**groups["spikes"]),
-        probes={tuple(key.rsplit(".", 1)): array for key, array in groups["probes"].items()},  # type: ignore[misc]
-        readout=groups["readout"],
-        state=groups["state"],
-        weights=groups["weights"],
-        memory=_memory(header["memory"], groups),
-        timing=Timing.restore(header["timing"], groups["timing"]["tick_ps"]) if header["timing"] else None,
-        lengths=groups["ticks"].get("lengths"),
-    )
-
-
-def _memory(stored: list[Any], groups: Mapping[str, Mapping[str, Ints]]) -> Memory:
-    """What lasts is among the weights and registers that a run keeps anyhow."""
-    weights, registers, commits = stored
-    return Memory(
-        {name: groups["weights"][name] for name in weights},
-        {name: groups["state"][name] for name in registers},
-        commits,
-    )

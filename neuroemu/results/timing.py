@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from neuroemu.base.arrays import Ints
+from neuroemu.base.fields import Field
 
 PERCENTILES = (50, 90, 99, 100)
+_MOST = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -67,16 +69,25 @@ class Timing:
         }
 
     @classmethod
-    def restore(cls, stored: Mapping[str, Any], tick_ps: Ints) -> Timing:
-        """The reverse of ``as_dict``."""
+    def restore(cls, stored: Field, tick_ps: Ints) -> Timing:
+        """The reverse of ``as_dict``, out of a file. Raises WrongFieldError."""
+        fields = stored.table(("packets", "latency_ps", "cores", "links", "held_by", "unknown"))
+
+        def times(key: str, kind: type[CoreTime] | type[LinkTime]) -> dict[str, Any]:
+            names = kind.__dataclass_fields__
+            return {
+                name: kind(**{part: value.integer(0, _MOST) for part, value in entry.table(names).items()})
+                for name, entry in fields[key].mapping().items()
+            }
+
         return cls(
             tick_ps,
-            stored["packets"],
-            {int(p): value for p, value in stored["latency_ps"].items()},
-            {int(core): CoreTime(**time) for core, time in stored["cores"].items()},
-            {link: LinkTime(**time) for link, time in stored["links"].items()},
-            stored["held_by"],
-            tuple(stored["unknown"]),
+            fields["packets"].integer(0, _MOST),
+            {_number(fields["latency_ps"], p): v.integer(0, _MOST) for p, v in fields["latency_ps"].mapping().items()},
+            {_number(fields["cores"], core): time for core, time in times("cores", CoreTime).items()},
+            times("links", LinkTime),
+            {name: value.integer(0, _MOST) for name, value in fields["held_by"].mapping().items()},
+            tuple(entry.text() for entry in fields["unknown"].items()),
         )
 
     def differs(self, other: Timing) -> str | None:
@@ -92,3 +103,10 @@ class Timing:
             if mine[key] != theirs[key]:
                 return f"timing's {key}: {mine[key]} against {theirs[key]}"
         return None
+
+
+def _number(table: Field, key: str) -> int:
+    """A whole number that JSON made the name of an entry."""
+    if not (key.isascii() and key.removeprefix("-").isdigit() and len(key) <= 18):
+        raise table.wrong("a table by whole numbers")
+    return int(key)

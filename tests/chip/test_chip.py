@@ -188,6 +188,38 @@ BAD = [
     (NAMES, f"{NAMES}\nany = true", "x.toml: core.programs: state either any = true or the names of the programs"),
     (NAMES, "names = []", "x.toml: core.programs: state either any = true or the names of the programs"),
     (RANGE, "decay_u = { min = 5, max = 4", "x.toml: core.parameters.decay_u: min 5 is above max 4; exchange them"),
+    # what would be past arrays, 64 bits or memory
+    (SHIFT, SHIFT.replace("6", "64"), "x.toml: core.weight_shift: 64 is above 31, the most neuroemu takes; correct it"),
+    (
+        "fifo          = { value = 16",
+        "fifo          = { value = 1e9",
+        "x.toml: noc.fifo: 1E+9 is above 65536, the most neuroemu takes; correct it",
+    ),
+    (
+        HOP,
+        HOP.replace("4.1", "1000000001"),
+        "x.toml: time.hop_x: 1000000001 ns is above a second; correct the value or its unit",
+    ),
+    (
+        WEIGHT,
+        WEIGHT.replace("9", "33"),
+        "x.toml: core.registers.weight: 33 bits; an image stores weights of up to 32",
+    ),
+    (
+        "cores_per_tile = 4",
+        "cores_per_tile = 1048576",
+        "x.toml: mesh: 33554432 cores, neuroemu takes up to 1048576; state fewer",
+    ),
+    (
+        "cores_per_tile = 4",
+        "cores_per_tile = 1048577",
+        "x.toml: mesh.cores_per_tile: expected a whole number of at most 1048576; docs/datasheet.md lists the keys",
+    ),
+    (
+        RANGE,
+        "decay_u = { min = 0, max = 9223372036854775808",
+        "x.toml: core.parameters.decay_u.max: expected a whole number of at most 9223372036854775807; docs/datasheet.md lists the keys",
+    ),
     # the key
     (KEY, KEY.replace("12", "13"), "x.toml: key: fields take 33 bits, a key has 32; shorten one"),
     (KEY, KEY.replace("3", "2"), "x.toml: key.channel: 2 bits hold fewer than the 6 channels; use 3"),
@@ -247,6 +279,9 @@ GOOD = [
     (HOP, HOP.replace("4.1", "0.001")),
     (HOP.replace("4.1", "3.5"), HOP.replace("4.1", "0")),  # a synop, unlike a hop, may take no time
     (SHIFT, SHIFT.replace("6", "0")),
+    (SHIFT, SHIFT.replace("6", "31")),
+    (WEIGHT, WEIGHT.replace("9", "32")),
+    (HOP, HOP.replace("4.1", "1000000000")),
     (NAMES, "any = true"),
     (RANGE, "decay_u = { min = 5, max = 5"),
     ('name = "loihi1"', 'name = "loihi_1"'),

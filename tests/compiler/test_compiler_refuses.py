@@ -401,3 +401,11 @@ def test_a_registers_name_counts_for_neurons_only() -> None:
     assert LOIHI.bits("post_state", "v") == Bits(7, 0)
     assert LOIHI.bits("state", "w") is None
     assert GENERIC.bits("state", "w") == Bits(32, 0)
+
+
+def test_more_neurons_than_an_image_holds() -> None:
+    """Refused before anything is made for each of them."""
+    network = ne.Network([ne.Population("in", (1 << 12, 1 << 12), ne.HostInput()), ne.Population("a", 1, ne.LIF(1e-3))])
+    text = "the network has 16777217 neurons with its host inputs, an image holds 16777216; cut it into several"
+    with fails(CapacityError, text):
+        ne.compile(network, ne.load_chip("generic45"))

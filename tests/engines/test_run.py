@@ -17,7 +17,8 @@ from fails import fails
 import neuroemu as ne
 from neuroemu.base.errors import FileError, RunError, StimulusError, UnknownNameError
 from neuroemu.results.counts import Counts
-from neuroemu.results.run import Spikes, stored_accuracy
+from neuroemu.results.run import Spikes
+from neuroemu.results.stored import stored_accuracy
 
 DAMAGED = "RUN: the run is damaged; run the image again"
 

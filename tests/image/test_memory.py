@@ -65,3 +65,40 @@ def test_another_images_memory_is_refused() -> None:
     text = "memory holds register 'out.bias', which the image lacks; give the memory of a run of this image"
     with fails(ne.RunError, text):
         ne.with_memory(image, ne.Memory(registers={"out.bias": np.zeros(6, np.int64)}))
+
+
+MEMORIES: dict[str, tuple[ne.Memory, str]] = {
+    "shape": (
+        ne.Memory({"p": np.zeros((6, 10), np.int64)}),
+        "memory holds weights of projection 'p' of shape (6, 10) and dtype int64, the image has integers of shape (60,); "
+        "give the memory of a run of this image",
+    ),
+    "floats": (
+        ne.Memory({"p": np.zeros(60)}),  # type: ignore[dict-item]
+        "memory holds weights of projection 'p' of shape (60,) and dtype float64, the image has integers of shape (60,); "
+        "give the memory of a run of this image",
+    ),
+    "weight": (
+        ne.Memory({"p": np.full(60, 1 << 40)}),
+        "memory holds 1099511627776 among the weights of projection 'p', the image has -32768..32767 there; "
+        "give the memory of a run of this image",
+    ),
+    "register": (
+        ne.Memory(registers={"p.flag": np.zeros(3, np.int64)}),
+        "memory holds values of register 'p.flag' of shape (3,) and dtype int64, the image has integers of shape (1, 10); "
+        "give the memory of a run of this image",
+    ),
+    "value": (
+        ne.Memory(registers={"p.flag": np.full((1, 10), 1 << 40)}),
+        "memory holds 1099511627776 among the values of register 'p.flag', the image has -8..7 there; "
+        "give the memory of a run of this image",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MEMORIES)
+def test_a_memory_that_its_registers_cannot_hold_is_refused(kind: str) -> None:
+    case = CASES["online"](np.random.default_rng(1))
+    memory, text = MEMORIES[kind]
+    with fails(ne.RunError, text):
+        ne.run(case.image(), case.stimulus(), start=memory)

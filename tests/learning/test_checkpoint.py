@@ -10,11 +10,13 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from children import child
 from fails import fails
+from foreign import image_parts, packed, stamp_checkpoint
 from lessons import FEW, TEACH, train
 
 import neuroemu as ne
@@ -91,3 +93,44 @@ def test_a_path_that_cannot_be_written_shows_itself_early(tmp_path: Path) -> Non
         ne.FileError, f"{path}: cannot be written (No such file or directory); check the folder and its permissions"
     ):
         train(40, checkpoint=path)
+
+
+CHECKPOINTS: dict[str, tuple[dict[str, Any], str]] = {
+    "position": ({"position": 41}, "position is 41, not a whole number from 0 to 40"),
+    "right": ({"right": -1}, "right is -1, not a whole number from 0 to 0"),
+    "epoch": ({"epoch": 3}, "epoch is 3, history has 1"),
+    "history": ({"history": [{}]}, "history[0] has no 'epoch'"),
+    "counts": ({"counts": [[1, 2, 3, 4]]}, "counts[0][0] is 1, not a string"),
+    "wall_s": ({"wall_s": "x"}, "wall_s is 'x', not a finite number"),
+    "commits": ({"commits": 1.0}, "commits is 1.0, not a whole number from 0 to 9223372036854775807"),
+    "format": ({"format": 9}, "format is 9, not a whole number from 2 to 2"),
+    "a field more": ({"import os": 1}, "the header has an unknown 'import os'"),
+}
+
+
+@pytest.mark.parametrize("kind", CHECKPOINTS)
+def test_a_foreign_checkpoint_is_refused_by_its_value(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "c.npz"
+    train(40, epochs=1, checkpoint=path)
+    header, arrays = image_parts(path)
+    change, text = CHECKPOINTS[kind]
+    header |= change
+    stamp_checkpoint(header, arrays)
+    path.write_bytes(packed(header, arrays))
+    with fails(ne.FileError, f"{path}: the checkpoint is damaged, {text}; remove it to start anew"):
+        train(40, epochs=2, checkpoint=path)
+
+
+def test_a_checkpoint_of_weights_that_the_image_cannot_hold(tmp_path: Path) -> None:
+    path = tmp_path / "c.npz"
+    train(40, epochs=1, checkpoint=path)
+    header, arrays = image_parts(path)
+    arrays["weight.p"] = np.full_like(arrays["weight.p"], 1 << 40)
+    stamp_checkpoint(header, arrays)
+    path.write_bytes(packed(header, arrays))
+    text = (
+        "memory holds 1099511627776 among the weights of projection 'p', the image has -2048..2047 there; "
+        "give the memory of a run of this image"
+    )
+    with fails(ne.RunError, text):
+        train(40, epochs=2, checkpoint=path)

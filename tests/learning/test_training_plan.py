@@ -227,6 +227,9 @@ def test_what_a_plan_cannot_do(tmp_path: Path) -> None:
     path.write_text("layers = [")
     with fails(ne.NetworkError, f"{path}: not TOML: Invalid value (at end of document); correct the syntax"):
         load_plan(path)
+    path.write_text(f"a = {'[' * 5000}")
+    with fails(ne.NetworkError, f"{path}: nested too deeply; a plan is tables of values"):
+        load_plan(path)
     with fails(ne.UnknownNameError, "no engine (p) named 'gpu'; did you mean 'cpu'? there are: cpu, event, python"):
         plan_of({**PLAN, "training": {"engine": "gpu"}}, "p")
     text = "layers end with 9 neurons, data set 'digits' has 10 classes; end with one neuron a class"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fails import fails
+from foreign import image_parts, packed
 from lessons import CLASSES, N_IN, READOUT, encode, image, task
 from spikegrad_cases import compiled
 from spikegrad_cases import network as spikegrad_network
@@ -104,7 +105,8 @@ def test_it_is_saved_read_and_gone_on_with(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
     with fails(ne.FileError, f"{path}: is no recording of a watch, or is damaged; train again with it"):
         ne.Watch.load(path)
-    with fails(ne.FileError, f"{checkpoint}: is no recording of a watch, or is damaged; train again with it"):
+    text = f"{checkpoint}: is no recording of a watch, or is damaged (the header has no 'weights'); train again with it"
+    with fails(ne.FileError, text):
         ne.Watch.load(checkpoint)
     with fails(ne.FileError, f"{tmp_path}: cannot be read (Is a directory); give the path of what Watch.save wrote"):
         ne.Watch.load(tmp_path)
@@ -235,3 +237,34 @@ def test_learning_lines_by_hand() -> None:
         "  weight updates per inference: 10.0, 50 pJ of learning each",
     ]
     assert list(learning_lines({"inference": 5, "learning": 0}, 1, 0, "")) == []
+
+
+WATCHES: dict[str, tuple[dict[str, Any], str]] = {
+    "stride": ({"stride": 0}, "stride is 0, not a whole number from 1 to 4611686018427387904"),
+    "every": ({"every": "x"}, "every is 'x', not a whole number from 1 to 4611686018427387904"),
+    "angles": ({"angles": [["a"]]}, "angles[0] is a list of 1, not a list of 2"),
+    "thresholds": ({"thresholds": {"dead": 1}}, "thresholds has no 'saturated'"),
+    "findings": ({"findings": [1]}, "findings[0] is 1, not a table"),
+    "format": ({"format": 2}, "format is 2, not a whole number from 1 to 1"),
+}
+
+
+@pytest.mark.parametrize("kind", WATCHES)
+def test_a_foreign_recording_is_refused_by_its_value(tmp_path: Path, kind: str) -> None:
+    path, watch = tmp_path / "w.npz", ne.Watch(weights=["p"], every=20)
+    train(watch, epochs=1)
+    watch.save(path)
+    header, arrays = image_parts(path)
+    path.write_bytes(packed(header, arrays))
+    assert ne.Watch.load(path).presentations.tolist() == [0, 20, 40, 60]
+    change, text = WATCHES[kind]
+    path.write_bytes(packed(header | change, arrays))
+    with fails(ne.FileError, f"{path}: is no recording of a watch, or is damaged ({text}); train again with it"):
+        ne.Watch.load(path)
+    arrays["presentations"] = arrays["presentations"][::-1]
+    path.write_bytes(packed(header, arrays))
+    with fails(
+        ne.FileError,
+        f"{path}: is no recording of a watch, or is damaged (array 'presentations' does not ascend); train again with it",
+    ):
+        ne.Watch.load(path)

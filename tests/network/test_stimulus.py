@@ -10,7 +10,7 @@ from fails import fails
 
 import neuroemu as ne
 from neuroemu.base.errors import StimulusError
-from neuroemu.network.stimulus import Events
+from neuroemu.network.stimulus import Events, dense_inputs
 
 ONE, TWO = {"in": 4}, {"left": 2, "right": 3}
 
@@ -165,6 +165,19 @@ VALUES: list[tuple[Any, str]] = [
 def test_values_are_refused(values: Any, text: str) -> None:
     with fails(StimulusError, text):
         ne.stimulus(np.ones((3, 2, 4)), ONE, values={"h": values})
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32"])
+def test_narrow_inputs_stay_as_they_are(dtype: str) -> None:
+    """An input of bytes is neither copied nor widened, and means the same packets."""
+    given = (np.arange(60).reshape(5, 3, 4) % 7 == 0).astype(dtype)
+    found = dense_inputs(given, ONE)["in"]
+    assert found.dtype == given.dtype
+    assert np.shares_memory(found, given)
+    wide = ne.stimulus(given.astype(np.int64), ONE)
+    assert wide.events["in"].neuron.size == 9
+    assert ne.stimulus(given, ONE).digest == wide.digest
+    assert dense_inputs(given.astype(np.int64), ONE)["in"].dtype == np.int32
 
 
 # ---- events made by hand

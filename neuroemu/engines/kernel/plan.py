@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from neuroemu.base.arrays import Ints
 from neuroemu.chip.width import Bits
 from neuroemu.engines.job import Job, readouts
+from neuroemu.engines.kernel.written import check_written
 from neuroemu.image.bounds import port_bound
 from neuroemu.image.image import Image, ImagePopulation, ImageProjection, Params, Part
 from neuroemu.language.check import Proof, check_program
@@ -219,6 +220,7 @@ class Plan:
     """The layout of one job's image."""
 
     def __init__(self, job: Job) -> None:
+        check_written(job)
         self.job, self.image = job, job.image
         self.ring = job.deepest + 1
         self.immediate = job.plastic and job.commit_every == 1
