@@ -54,6 +54,6 @@ class _Commit(Function):
         w = self.w
         w.depth = 1
         if self.plan.keyed:
-            w(f"commit_base = tick_key(u64(seed), u64(number), u64({COMMIT_TICK}))")
+            w(f"commit_base = tick_key(u64(i64(seed)), u64(number), u64({COMMIT_TICK}))")
         self.commit()
         w("return 0")

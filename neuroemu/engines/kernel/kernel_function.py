@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 
 from neuroemu.engines.kernel.kernel_hooks import Caller
 from neuroemu.engines.kernel.plan import Plan, PopulationPlan, ProjectionPlan
-from neuroemu.engines.kernel.writer import Writer, stored, used
+from neuroemu.engines.kernel.writer import Writer, needed, stored
 from neuroemu.language.machine import site
 
 JIT = '@njit(nogil=True, boundscheck=False, error_model="numpy")'
@@ -44,9 +44,9 @@ class Function:
         w.lines, w.depth = outer, depth
         if not body:
             return
-        arguments = ", ".join(sorted(used(body) & (known | w.arguments.keys())))
         if result:
             body.append(f"    return {result}")
+        arguments = ", ".join(sorted(needed(body) & (known | w.arguments.keys())))
         self.stages.append(f"{STAGE}\ndef {name}({arguments}):\n" + "\n".join(body))
         w(f"{result} = {name}({arguments})" if result else f"{name}({arguments})")
 
@@ -167,7 +167,7 @@ class Function:
                     self.call.site(projection.tag, "commit_synapse", site("commit_synapse"), "commit_base")
                     self.synapses(projection, "commit_synapse")
         for name, shape in self.call.sums():
-            self.w.fill(self.w.arg(name), shape, 0)
+            self.w.fill({self.w.arg(name): 0}, shape)
 
     def neurons(self, plan: PopulationPlan, hook: str, base: str = "base") -> None:
         """Call a hook for all neurons of a population."""

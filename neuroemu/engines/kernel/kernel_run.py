@@ -35,7 +35,7 @@ class RunFunction(Function):
                 w("next_one = b", "break")
             with self.stage("begin"):
                 self.begin()
-            w("ticks = 0")
+            w("ticks = i64(0)")  # for a plain 0 Numba compiles every stage once more
             self.course()
             with self.stage("undelivered"):
                 self.undelivered()
@@ -124,23 +124,25 @@ class RunFunction(Function):
 
     def base(self, presentation: str, tick: str) -> None:
         if self.plan.keyed:
-            self.w(f"base = tick_key(u64(seed), {presentation}, {tick})")
+            self.w(f"base = tick_key(u64(i64(seed)), {presentation}, {tick})")
 
     # ---- storage
     def begin(self) -> None:
-        w = self.w
-        for local in local_registers(self):
-            w.fill(local.name, local.kept, local.init)
+        w, registers = self.w, local_registers(self)
         for plan in self.plan.populations:
+            own = {local.name: local.init for local in registers if local.name.startswith(f"{plan.tag}__")}
+            w.fill(own, (plan.population.n,))
             self.rest(plan)
-            for channel in plan.owner.program.channels:
-                w.fill(f"{plan.tag}_count_{channel}", (self.plan.ring,), 0)
+            w.fill({f"{plan.tag}_count_{channel}": 0 for channel in plan.owner.program.channels}, (self.plan.ring,))
+        for local in registers:  # those of synapses may be large: one array at a time
+            if not local.name.startswith("p"):
+                w.fill({local.name: local.init}, local.kept)
 
     def rest(self, plan: PopulationPlan) -> None:
         """Clear the ports of a population."""
         for port in plan.totals:
-            self.w.fill(f"{plan.tag}_total_{port}", (plan.population.n,), 0)
-        self.w.fill(f"{plan.tag}_touched", (plan.population.n,), 0)
+            self.w.fill({f"{plan.tag}_total_{port}": 0}, (plan.population.n,))
+        self.w.fill({f"{plan.tag}_touched": 0}, (plan.population.n,))
 
     def give_back(self) -> None:
         """Registers after the last presentation, for Run.state."""
@@ -209,10 +211,9 @@ class RunFunction(Function):
                 if fired != f"{tag}_fired":
                     w.copy(f"{tag}_fired", fired, (plan.population.n,))
         with w.block("else:"):
-            for channel in program.channels:
-                w.fill(f"{tag}_flag_{channel}", (plan.population.n,), 0)
-            if self.plan.ruled(plan.number):
-                w.fill(f"{tag}_fired", (plan.population.n,), 0)
+            flags = [f"{tag}_flag_{channel}" for channel in program.channels]
+            flags += [f"{tag}_fired"] if self.plan.ruled(plan.number) else []
+            w.fill(dict.fromkeys(flags, 0), (plan.population.n,))
         self.rest(plan)
 
     def settle(self, plan: PopulationPlan) -> None:
@@ -323,7 +324,7 @@ class RunFunction(Function):
         if immediate:
             w("batch = 1")
         if immediate and self.plan.keyed:
-            w(f"commit_base = tick_key(u64(seed), u64(commits + b), u64({COMMIT_TICK}))")
+            w(f"commit_base = tick_key(u64(i64(seed)), u64(commits + b), u64({COMMIT_TICK}))")
         for projection in self.plan.projections:
             if projection.owner and "end_synapse" in projection.owner.hooks:
                 with self.stage(f"end_{projection.tag}"):

@@ -64,7 +64,7 @@ class Soma:
         with w.block(f"for s in range({slices}.shape[0]):"):
             w("active = 0")
             with w.loop("i", f"{slices}[s, 1]", f"{slices}[s, 0]"):
-                w(f"active += {tag}_touched[i]")
+                w(f"active += i64({tag}_touched[i])")
             w(f"{w.arg(f'{tag}_active')}[s] += active")
             w(f"{w.arg(f'{tag}_calls_soma')}[s] += {slices}[s, 1] - {slices}[s, 0]")
 

@@ -32,7 +32,9 @@ def _arrivals(kernel: Function, names: str, payloads: str, channel: str) -> Exit
     """Open a loop over the packets, with the inputs of arrival hooks."""
     stack = ExitStack()
     stack.enter_context(kernel.w.loop("e", "e1", "e0"))
-    kernel.w(f"j = {names}[e]", f"payload = {f'{payloads}[e]' if payloads else '1'}", f"channel = {CHANNELS[channel]}")
+    kernel.w(
+        f"j = u64({names}[e])", f"payload = {f'{payloads}[e]' if payloads else '1'}", f"channel = {CHANNELS[channel]}"
+    )
     return stack
 
 
@@ -64,9 +66,9 @@ def _drive(kernel: Function, plan: ProjectionPlan, port: str, names: str, payloa
     factor = f" * i64({payloads}[e])" if payloads else ""
 
     def seen(place: str) -> str:
-        """The datapath's weight."""
+        """The datapath's weight, in 64 bits: a sum of stored ones would not fit where they do."""
         view = plan.projection.view
-        return place if view is None else f"viewed(i64({place}), {', '.join(map(str, view))})"
+        return f"i64({place})" if view is None else f"i64(viewed(i64({place}), {', '.join(map(str, view))}))"
 
     if not plan.dense:
         with w.loop("e", "e1", "e0"):
@@ -78,12 +80,12 @@ def _drive(kernel: Function, plan: ProjectionPlan, port: str, names: str, payloa
     rows = [f"{tag}_row{r}" for r in range(4)]
     if not payloads:
         with w.block("while e + 4 <= e1:"):
-            w(*(f"{row} = {weight}[{names}[e + {r}]]" for r, row in enumerate(rows)))
+            w(*(f"{row} = {weight}[u64({names}[e + {r}])]" for r, row in enumerate(rows)))
             with w.loop("i", plan.n_post):
                 w(f"{total}[i] += " + " + ".join(seen(f"{row}[i]") for row in rows))
             w("e += 4")
     with w.block("while e < e1:"):
-        w(f"{rows[0]} = {weight}[{names}[e]]")
+        w(f"{rows[0]} = {weight}[u64({names}[e])]")
         with w.loop("i", plan.n_post):
             w(f"{total}[i] += {seen(f'{rows[0]}[i]')}{factor}")
         w("e += 1")
@@ -99,11 +101,11 @@ def _touch(kernel: Function, plan: ProjectionPlan, names: str) -> None:
                 w(f"{touched}[u64({w.arg(f'{tag}_post')}[k])] = 1")
     elif plan.full:
         with w.block("if e1 > e0:"):
-            w.fill(touched, (plan.n_post,), 1)
+            w.fill({touched: 1}, (plan.n_post,))
     else:
         w("e = e0", "reached = 0")
         with w.block(f"while e < e1 and reached < {plan.n_post}:"):
-            w(f"{tag}_is_row = {w.arg(f'{tag}_is')}[{names}[e]]", "reached = 0")
+            w(f"{tag}_is_row = {w.arg(f'{tag}_is')}[u64({names}[e])]", "reached = 0")
             with w.loop("i", plan.n_post):
-                w(f"{touched}[i] |= {tag}_is_row[i]", f"reached += {touched}[i]")
+                w(f"{touched}[i] |= {tag}_is_row[i]", f"reached += i64({touched}[i])")
             w("e += 1")
