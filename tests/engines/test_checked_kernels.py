@@ -15,7 +15,7 @@ from kernels import KernelFaultError, checked, interpreted, plain
 import neuroemu as ne
 from neuroemu.engines.job import Job, silent
 from neuroemu.engines.kernel.kernel import generate
-from neuroemu.engines.kernel.plan import Plan
+from neuroemu.engines.kernel.layout import Layout
 from neuroemu.engines.kernel.writer import needed
 from neuroemu.image.memory import Memory
 
@@ -234,7 +234,7 @@ def test_no_name_of_a_kernel_may_be_unset(name: str, learning: bool) -> None:
     """By the text alone, whatever runs: what a function reads it was given, has stored before on every way, or is the module's."""
     case = CASES[name](np.random.default_rng([0, *name.encode()]))
     job = Job(case.image(), case.stimulus(), 0, learning, case.commit_every, 1, silent, Memory())
-    functions = [part for part in generate(Plan(job))[0].split("\n\n") if "def " in part]
+    functions = [part for part in generate(Layout(job))[0].split("\n\n") if "def " in part]
     own = {part.split("def ")[1].split("(")[0] for part in functions}
     given = {"i4", "i64", "u64", "np", "range", "abs", "min", "max", "len"}
     assert {"run", "begin", "give_back", "soma_p1"} & own

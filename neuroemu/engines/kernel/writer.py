@@ -44,13 +44,13 @@ class Writer:
                 stack.enter_context(self.loop(name, size))
             self(*(f"{array}[{', '.join(index)}] = {value}" for array, value in values.items()))
 
-    def copy(self, target: str, source: str, shape: Sequence[int], turned: bool = False) -> None:
-        """Copy every element; a target that ends in a comma has leading indices already, a turned source its axes exchanged."""
+    def copy(self, target: str, source: str, shape: Sequence[int], transposed: bool = False) -> None:
+        """Copy every element; a target that ends in a comma has leading indices already, a transposed source its axes exchanged."""
         index = [f"f{axis}" for axis in range(len(shape))]
         with ExitStack() as stack:
             for name, size in zip(index, shape, strict=True):
                 stack.enter_context(self.loop(name, size))
-            place, origin = ", ".join(index), ", ".join(reversed(index) if turned else index)
+            place, origin = ", ".join(index), ", ".join(reversed(index) if transposed else index)
             self(
                 f"{target} {place}] = {source}[{origin}]"
                 if target.endswith(",")
