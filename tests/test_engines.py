@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import CASES, Case, Rng, firmware, random_placement, spikes
+from cases import CASES, Case, Rng, firmware, random_placement, show_activity, spikes
 
 import neuroemu as ne
 from neuroemu.engines.available import runnable
@@ -24,19 +24,6 @@ def run(case: Case, image: ne.Image, engine: str, **options: int) -> ne.Run:
         commit_every=case.commit_every,
         **({"seed": 7} | options),
     )
-
-
-def show_activity(case: Case, image: ne.Image, run: ne.Run) -> None:
-    """A silent run proves nothing: every population sends, and the weights that should move do."""
-    for name in (p.name for p in image.populations if not p.is_host and image.program_of(p).channels):  # type: ignore[union-attr]
-        assert run.counts.by_owner("send_spike").get(name, 0) > 0, f"{name} is silent"
-    for name, array in run.readout.items():
-        assert np.any(array != 0), f"{name} reads 0"
-    for name in case.must_move:
-        before = next(p for p in image.projections if p.name == name)
-        ids = np.concatenate([part.ids for part in before.parts])
-        weights = np.concatenate([part.weight for part in before.parts])[np.argsort(ids)]
-        assert np.mean(run.weights[name] != weights) > 0.5, f"{name} hardly moved"
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -35,7 +35,7 @@ from neuroemu.chip.datasheet import (
     Figure,
     Programs,
     Range,
-    Register,
+    RegisterTable,
     Time,
 )
 from neuroemu.chip.width import Bits
@@ -250,7 +250,7 @@ def _decimal(text: str) -> Decimal:
 def _explain(error: msgspec.ValidationError, raw: dict[str, Any]) -> str:
     """msgspec's message with a dictionary's key put back where it prints ``[...]``."""
     text = str(error)
-    for table, kind in (("registers", Register), ("parameters", Range), ("features", Feature)):
+    for table, kind in (("registers", RegisterTable), ("parameters", Range), ("features", Feature)):
         if f"$.core.{table}[...]" in text:
             for key, value in raw["core"][table].items():
                 try:
@@ -282,7 +282,7 @@ class _Checks:
         for key in DEPTHS:
             self.figure(f"noc.{key}", getattr(sheet.noc, key), None)
         self.figure("power.static", sheet.power.static, POWER_UNITS)
-        tables: dict[str, Mapping[str, Register | Range | Feature]] = {
+        tables: dict[str, Mapping[str, RegisterTable | Range | Feature]] = {
             "registers": core.registers, "parameters": core.parameters, "features": core.features,
         }  # fmt: skip
         for table, entries in tables.items():
@@ -332,7 +332,7 @@ class _Checks:
         if counts != sorted(set(counts)):
             raise DatasheetError(f"{self.path}: {place}: points are not in ascending order of their count; sort them")
 
-    def stored(self, key: str, register: Register) -> None:
+    def stored(self, key: str, register: RegisterTable) -> None:
         """A stated range of stored values is the weight's, and within its bits."""
         half = 1 << (register.bits - 1)
         low, high = (

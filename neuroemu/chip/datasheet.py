@@ -54,7 +54,7 @@ class Figure(Struct, frozen=True, forbid_unknown_fields=True):
     not_applicable: bool = False
 
 
-class Register(Struct, frozen=True, forbid_unknown_fields=True):
+class RegisterTable(Struct, frozen=True, forbid_unknown_fields=True):
     """A register's width: two's complement, ``bits`` wide, and what happens when a value does not fit."""
 
     bits: Annotated[int, Meta(ge=2, le=64)]
@@ -112,13 +112,13 @@ FEATURES: dict[str, tuple[str, str]] = {
 """What not every chip's rule unit has: the words of messages, and what it is."""
 
 
-class Core(Struct, frozen=True, forbid_unknown_fields=True):
+class CoreTable(Struct, frozen=True, forbid_unknown_fields=True):
     """What one core holds. An absent limit is no limit."""
 
     name: str
     title: str
     programs: Programs
-    registers: dict[str, Register]
+    registers: dict[str, RegisterTable]
     """By register name (``u``), else by role (``state``); ``port`` and ``weight`` are required."""
     weight_shift: Figure
     """Left shift from stored weights to the port they are added to."""
@@ -141,7 +141,7 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     """What the chip has or lacks of FEATURES; an absent one is unknown."""
 
 
-class Mesh(Struct, frozen=True, forbid_unknown_fields=True):
+class MeshTable(Struct, frozen=True, forbid_unknown_fields=True):
     """Tiles in a rectangle, XY-routed; cores are numbered tile by tile, tiles row by row."""
 
     width: Count
@@ -219,7 +219,7 @@ class Time(Struct, frozen=True, forbid_unknown_fields=True):
     barrier: Figure | None = None
 
 
-class Noc(Struct, frozen=True, forbid_unknown_fields=True):
+class NocTable(Struct, frozen=True, forbid_unknown_fields=True):
     """The network-on-chip beyond its latencies: packets a FIFO holds, flits a packet takes, and where the host is attached."""
 
     fifo: Figure | None = None
@@ -242,13 +242,13 @@ class Power(Struct, frozen=True, forbid_unknown_fields=True):
 class Datasheet(Struct, frozen=True, forbid_unknown_fields=True):
     """One chip."""
 
-    core: Core
-    mesh: Mesh
+    core: CoreTable
+    mesh: MeshTable
     key: KeyFields
     sources: dict[str, str]
     energy: Energy = Energy()
     time: Time = Time()
-    noc: Noc = Noc()
+    noc: NocTable = NocTable()
     power: Power = Power()
 
 

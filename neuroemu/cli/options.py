@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-Command = Callable[..., Any]
+Decorated = Callable[..., Any]
 POSITIVE = click.IntRange(min=1)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 chip_option = click.option("--chip", required=True, help="A shipped chip's name, or the path of a datasheet.")
@@ -18,7 +18,7 @@ assume_option = click.option(
 force = click.option("--force", is_flag=True, help="Replace what the outputs hold already.")
 
 
-def engine_option(text: str) -> Callable[[Command], Command]:
+def engine_option(text: str) -> Callable[[Decorated], Decorated]:
     """The choice of an engine; only commands that run something import what knows the engines."""
     from neuroemu.engines.available import ENGINES
 
@@ -30,7 +30,7 @@ def assumed(given: tuple[str, ...]) -> list[str]:
     return [name for text in given for name in text.split(",")]
 
 
-def conventions(command: Command) -> Command:
+def conventions(command: Decorated) -> Decorated:
     """Options for what NIR does not say."""
     for option in reversed(
         (
@@ -56,7 +56,7 @@ def conventions(command: Command) -> Command:
     return command
 
 
-def compiling(command: Command) -> Command:
+def compiling(command: Decorated) -> Decorated:
     """Options of compile."""
     for option in reversed(
         (
@@ -73,7 +73,7 @@ def compiling(command: Command) -> Command:
     return command
 
 
-def input_options(command: Command) -> Command:
+def input_options(command: Decorated) -> Decorated:
     """What the host sends: a file, or nothing for so many ticks."""
     shape = ".npy or .npz of (ticks, neurons) or (ticks, samples, neurons...)."
     command = click.option("--ticks", type=POSITIVE, help="Run so many ticks without input.")(command)
@@ -88,7 +88,7 @@ def one_of_input_and_ticks(input_path: str | None, ticks: int | None) -> None:
         raise click.UsageError("The rows of '--input' are its ticks; leave out '--ticks', or '--input'.")
 
 
-def running(command: Command) -> Command:
+def running(command: Decorated) -> Decorated:
     """Options of run."""
     for option in reversed(
         (

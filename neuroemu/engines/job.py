@@ -48,7 +48,7 @@ class Job:
         return tuple(phase for phase in self.image.phases if self.plastic or not phase.learning)
 
     @property
-    def patient(self) -> bool:
+    def until_quiet(self) -> bool:
         """Whether some phase lasts until quiet, so that presentations may differ in length."""
         return any(phase.until_quiet for phase in self.phases)
 
@@ -58,7 +58,7 @@ class Job:
         return sum(phase.ticks for phase in self.phases)
 
     @cached_property
-    def last_word(self) -> Ints:
+    def last_host_tick(self) -> Ints:
         """The last tick of every presentation in which the host sends or tells something, shape (n,); -1 if there is none."""
         last = np.full(self.stimulus.n, max(self.modulations, default=-1))
         for events in self.stimulus.events.values():
@@ -156,12 +156,12 @@ class Course:
         phase = self.phases[self.place]
         self.phase_tick += 1
         if phase.until_quiet and not quiet and self.phase_tick == phase.ticks:
-            raise restless(self.number, phase)
+            raise timed_out(self.number, phase)
         if self.phase_tick == phase.ticks or (phase.until_quiet and quiet):
             self.place, self.phase_tick = self.place + 1, 0
 
 
-def restless(presentation: int, phase: Phase) -> RunError:
+def timed_out(presentation: int, phase: Phase) -> RunError:
     """The error of a phase that reached its cap."""
     return RunError(
         f"presentation {presentation}: phase {phase.number} was not quiet within its cap of {phase.ticks} ticks; "

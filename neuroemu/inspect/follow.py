@@ -10,7 +10,7 @@ import numpy as np
 
 from neuroemu.chip.aer import CHANNELS
 from neuroemu.engines.interpreted.bound import POST, PRE, SYNAPSE, Bound, Tap
-from neuroemu.engines.interpreted.python import Waiting, Whole
+from neuroemu.engines.interpreted.python import ChipState, Waiting
 from neuroemu.image.image import HOST, Image
 from neuroemu.inspect.inside import Inside
 
@@ -99,12 +99,12 @@ class SynapseLog:
             bound.taps.remove(tap)
         self.taps = []
 
-    def note(self, whole: Whole, presentation: int, tick: int, stage: str) -> None:
+    def note(self, chip_state: ChipState, presentation: int, tick: int, stage: str) -> None:
         """Add the row of the tick, end or commit that was just done."""
         part, pre = list(self.synapses.segments)[self.at[PRE]]
         arrivals = [
             (_channel(a.channel), a.payload)
-            for a in (whole.arrivals if stage == "tick" else ())
+            for a in (chip_state.arrivals if stage == "tick" else ())
             if (a.projection, a.part, a.neuron) == (self.projection, part, pre)
         ]
         changes, self.changes = tuple(self.changes), []

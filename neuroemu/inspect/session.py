@@ -12,7 +12,7 @@ from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import RunError
 from neuroemu.base.shelf import unknown
 from neuroemu.engines.interpreted.neurons import Send
-from neuroemu.engines.interpreted.python import Whole
+from neuroemu.engines.interpreted.python import ChipState
 from neuroemu.engines.interpreted.record import columns, state_of
 from neuroemu.engines.job import Job, silent
 from neuroemu.engines.run import as_stimulus, check, check_payload
@@ -69,8 +69,8 @@ class Session:
         if not -(1 << 63) <= seed < 1 << 63:
             raise RunError(f"seed is {seed}; use one from -2**63 to 2**63 - 1")
         self.image, self.seed, self.plastic = image, seed, plastic
-        self._whole = Whole(image, seed, plastic)
-        self.inside = Inside(image, self._whole.core)
+        self._chip_state = ChipState(image, seed, plastic)
+        self.inside = Inside(image, self._chip_state.core)
         self._breaks: dict[int, _Break] = {}
         self._logs: list[SynapseLog] = []
         self._job: Job | None = None
@@ -94,7 +94,7 @@ class Session:
     @property
     def tick(self) -> int:
         """The tick that comes next."""
-        return self._whole.next
+        return self._chip_state.next
 
     @property
     def ticks(self) -> int:
@@ -104,12 +104,12 @@ class Session:
     @property
     def left(self) -> int:
         """How many ticks of the presentation may still come; 0 if none is running."""
-        return self._whole.course.left if self._job else 0
+        return self._chip_state.course.left if self._job else 0
 
     @property
     def phase(self) -> int:
         """The number of the phase that the last tick was in."""
-        return self._whole.moment.phase
+        return self._chip_state.moment.phase
 
     # ---- what goes in
     def begin(self, rows: int | None = None) -> None:
@@ -147,7 +147,7 @@ class Session:
         self._begun += 0 if self.running else 1
         self._job, self._number = job, stimulus.first + presentation
         self._sends, self._injected = [], {}
-        self._whole.begin(job, presentation)
+        self._chip_state.begin(job, presentation)
         self._look("begin")
 
     def inject(
@@ -161,7 +161,7 @@ class Session:
         job, tick = self._running(), self.tick if tick is None else tick
         self.inside.population(population)
         number = self.inside.populations[population]
-        channels = [c for n, c in self._whole.raw.sends if n == number]
+        channels = [c for n, c in self._chip_state.raw.sends if n == number]
         if channel not in channels:
             raise unknown(f"channel of population '{population}'", channel, channels)
         self.inside.neuron(population, neuron)
@@ -174,7 +174,7 @@ class Session:
         if payload != 1:
             check_payload(self.image, population, np.array([payload], np.int32))
         others = [(s.population, s.neuron, s.channel) for s in self._injected.get(tick, ())]
-        others += [(n, i, "input") for n, i, _ in job.input_packets(self._whole.presentation, tick)]
+        others += [(n, i, "input") for n, i, _ in job.input_packets(self._chip_state.presentation, tick)]
         if (number, neuron, channel) in others:
             raise RunError(
                 f"{population}[{neuron}] already sends on channel {channel} in tick {tick}; a neuron sends one packet a channel and tick"
@@ -231,7 +231,7 @@ class Session:
         """End the presentation, all its ticks done or not: hooks ``end``; what is still under way is dropped. Raises RunError if
         none is running."""
         self._running()
-        self._whole.end()
+        self._chip_state.end()
         self._job = None
         self._uncommitted += 1
         return self._look("end")
@@ -244,7 +244,7 @@ class Session:
             raise RunError(f"presentation {self._number} is running; end it before a commit")
         if not self._uncommitted:
             raise RunError("no presentation has ended since the last commit; end one first")
-        self._whole.commit(self._uncommitted)
+        self._chip_state.commit(self._uncommitted)
         self._uncommitted = 0
         return self._look("commit")
 
@@ -256,8 +256,8 @@ class Session:
                     f"population '{name}' is modulated in tick {self.tick} and there are no values for it; load a stimulus with values"
                 )
         tick = self.tick
-        self._whole.tick(self._injected.pop(tick, []), more=bool(self._injected))
-        self._sends = list(self._whole.late[-1])
+        self._chip_state.tick(self._injected.pop(tick, []), more=bool(self._injected))
+        self._sends = list(self._chip_state.late[-1])
         recorded = [send for send in self._sends if not self.image.populations[send.population].is_host]
         self._columns += columns(self.image, self._begun - 1, tick, recorded)
         return self._look("tick")
@@ -265,7 +265,7 @@ class Session:
     def _look(self, stage: str) -> Stop | None:
         """After a tick, an end or a commit: the logs' rows, then the breaks. A begin only resets what they compare with."""
         for log in self._logs if stage != "begin" else ():
-            log.note(self._whole, self._number, self.tick - 1, stage)
+            log.note(self._chip_state, self._number, self.tick - 1, stage)
         found = [(b.condition.text, b.look(self._sends if stage == "tick" else ())) for b in self._breaks.values()]
         for text, what in found:
             if what is not None and stage != "begin":
@@ -328,12 +328,12 @@ class Session:
 
     def flights(self) -> Iterator[Flight]:
         """The ``packets`` one by one: a look at the first of very many costs no more than these."""
-        return (flight(self.image, waiting) for waiting in (self._whole.waiting() if self.running else ()))
+        return (flight(self.image, waiting) for waiting in (self._chip_state.waiting() if self.running else ()))
 
     @property
     def n_packets(self) -> int:
         """How many ``packets`` there are, without making them."""
-        return self._whole.n_waiting() if self.running else 0
+        return self._chip_state.n_waiting() if self.running else 0
 
     @property
     def sent(self) -> tuple[Sent, ...]:
@@ -353,7 +353,7 @@ class Session:
     @property
     def counts(self) -> Counts:
         """Every count so far. What is under way counts as sent, and neither as arrived nor as dropped."""
-        return self._whole.counts()
+        return self._chip_state.counts()
 
     @property
     def spikes(self) -> Spikes:
@@ -363,12 +363,12 @@ class Session:
     @property
     def state(self) -> dict[str, Ints]:
         """Every register by ``owner.register``, as Run.state."""
-        return state_of(self.image, [self._whole.core])[0]
+        return state_of(self.image, [self._chip_state.core])[0]
 
     @property
     def weights(self) -> dict[str, Ints]:
         """The weights of every projection in the order of their ids, as Run.weights."""
-        return state_of(self.image, [self._whole.core])[1]
+        return state_of(self.image, [self._chip_state.core])[1]
 
     # ---- following
     def follow_synapse(

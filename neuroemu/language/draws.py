@@ -25,8 +25,9 @@ def _u64(x: Any) -> NDArray[np.uint64]:
     return np.atleast_1d(np.asarray(isa.u64(x) if isinstance(x, int) else x).astype(np.uint64, copy=False))
 
 
-def _i64(x: NDArray[np.uint64]) -> Ints:
-    return x.astype(np.int64)
+def _i64(x: Any) -> Any:
+    """x as a signed value: a number is one."""
+    return x if isinstance(x, int) else x.astype(np.int64)
 
 
 def _for_arrays(*names: str) -> list[Any]:

@@ -241,7 +241,7 @@ def unit_key(base: int, ident: int) -> int:
 @_intrinsic
 def uniform(key: int, draw: int, bits: int) -> int:
     """The ``draw``-th random number of this hook call, uniform in 0 .. 2**bits - 1: a hash of ids, not a stream."""
-    return i64((mix(u64(key + u64(u64(draw) * u64(0xD1B54A32D192ED03)))) >> u64(1)) >> u64(63 - bits))
+    return i64((mix(u64(key + u64(u64(i64(draw)) * u64(0xD1B54A32D192ED03)))) >> u64(1)) >> u64(63 - bits))
 
 
 @_intrinsic

@@ -134,6 +134,17 @@ class _Inline(ast.NodeTransformer):
                 return node
         return ast.Name(f"{self.prefix}{node.id}", node.ctx)
 
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """What `fit` narrows is in 64 bits: masks of 32 and more do not fit a smaller operand. 64 bits hold all that was proved."""
+        called = node.func.id if isinstance(node.func, ast.Name) else ""
+        self.generic_visit(node)
+        if called == "fit":
+            value, width = node.args
+            node.args[0] = _call("i64", value)
+            if isinstance(width, ast.Tuple) and isinstance(width.elts[0], ast.Constant) and width.elts[0].value == 64:
+                return node.args[0]
+        return node
+
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
         assert isinstance(node.target, ast.Name)
         value = ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value)
@@ -170,7 +181,11 @@ class _Narrow(ast.NodeTransformer):
 
 
 def _cast(node: ast.expr) -> ast.expr:
-    return ast.Call(ast.Name("i4", ast.Load()), [node], [])
+    return _call("i4", node)
+
+
+def _call(function: str, node: ast.expr) -> ast.expr:
+    return ast.Call(ast.Name(function, ast.Load()), [node], [])
 
 
 def hook_lines(

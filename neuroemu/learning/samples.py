@@ -130,7 +130,7 @@ def readout_of(image: Image, output: str, readout: Readout | None) -> tuple[str,
     probed = [(image.populations[number].name, register) for number, register in image.probes]
     mine = [register for name, register in probed if name == output]
     if readout is None:
-        if len(mine) != 1 and told(image, output):
+        if len(mine) != 1 and has_modulator(image, output):
             raise RunError(
                 f"population '{output}' has {len(mine)} probed registers ({', '.join(mine) or 'none'}); say which holds the answer "
                 "with readout=register (in a plan: training.readout)"
@@ -146,7 +146,7 @@ def readout_of(image: Image, output: str, readout: Readout | None) -> tuple[str,
     return population, register
 
 
-def told(image: Image, population: str) -> bool:
+def has_modulator(image: Image, population: str) -> bool:
     """Whether the host tells the population something in every presentation it learns from."""
     return any(modulator.population == population for modulator in image.modulators)
 

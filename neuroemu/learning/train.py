@@ -34,10 +34,10 @@ from neuroemu.learning.samples import (
     Samples,
     answers,
     encoder,
+    has_modulator,
     output_of,
     plain,
     readout_of,
-    told,
 )
 from neuroemu.learning.schedule import Schedule, at_epoch, check_schedule, digest, freeze, learns
 from neuroemu.learning.training import Epoch, Training, TrainingState, patience_is_over
@@ -180,9 +180,9 @@ class _Trainer:
         if not learns(self.image):
             raise RunError("nothing in the image learns; wire a rule into the network, or freeze less of it")
         n, labels = self.image.population(self.reading.output).n, self.samples.labels
-        self.told = told(self.image, self.reading.output)
+        self.modulated = has_modulator(self.image, self.reading.output)
         wrong = labels[(labels < 0) | (labels >= n)]
-        if self.told and wrong.size:
+        if self.modulated and wrong.size:
             raise RunError(
                 f"label {wrong[0]} has no neuron: output '{self.reading.output}' has {n}; use labels 0..{n - 1}, or a larger output"
             )
@@ -256,7 +256,7 @@ class _Trainer:
     def stimulus(self, chosen: Ints, first: int) -> Stimulus:
         """The input of some samples, and for every output neuron whether it is the right one: 1 or 0."""
         given = replace(self.reading.encode(self.samples.inputs[chosen], first), first=first)
-        if not self.told:
+        if not self.modulated:
             return given
         neurons = np.arange(self.image.population(self.reading.output).n)
         right = (self.samples.labels[chosen][:, None] == neurons).astype(np.int64)

@@ -45,7 +45,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Use only so many training samples."""
 
 
-class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RuleTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which rule (a name, or the path of a rule file), and its options."""
 
     name: str
@@ -68,7 +68,7 @@ class How(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     every_s: Annotated[float, Meta(ge=0)] = 60.0
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WatchTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What to record while it learns: see ``ne.Watch``. ``angles`` are pairs of a feedback projection and a forward one."""
 
     weights: list[str] = []
@@ -90,7 +90,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole training. ``network`` is a NIR file; without one, ``layers`` gives the neurons of a feed-forward network."""
 
     data: Data
-    rule: Rule
+    rule: RuleTable
     chip: str = "atlas"
     assume: list[str] = []
     """Features of the rule unit that no source states for the chip, taken as there."""
@@ -99,7 +99,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training: How = How()
     schedule: dict[str, Any] = {}
     """By ``owner.parameter``, quoted or as tables of tables: values by epoch."""
-    watch: Record = Record()
+    watch: WatchTable = WatchTable()
     write: Write = Write()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from neuroemu.base.errors import NeuroemuError
 from neuroemu.engines.job import Progress, silent
 from neuroemu.learning.dataset import load_dataset
-from neuroemu.learning.training_plan import How, Plan, Record, Write, follow, load_plan, plan_of
+from neuroemu.learning.training_plan import How, Plan, WatchTable, Write, follow, load_plan, plan_of
 
 FEW = 64
 """Samples that are trained on: their number is not in a kernel."""
@@ -62,7 +62,7 @@ def _plans(rule: str, data: str, chip: str) -> Iterator[Plan]:
 
 def _warmed(name: str, plan: Plan, begun: float, progress: Progress) -> Warmed:
     how = How(commit_every=plan.training.commit_every, readout=plan.training.readout, frozen=plan.training.frozen)
-    few = msgspec.structs.replace(plan, training=how, watch=Record(), write=Write())
+    few = msgspec.structs.replace(plan, training=how, watch=WatchTable(), write=Write())
     _, network = follow(few, progress, name, few=FEW)
     sizes = "-".join(str(int(np.prod(population.shape))) for population in network.populations)
     return Warmed(name, sizes, plan.chip, round(time.perf_counter() - begun, 3))

@@ -193,12 +193,12 @@ def _somas(raw: Raw, number: int, population: ImagePopulation, image: Image, tab
             if number in seen:
                 table[f"hook_{hook}", part.core, name] += int(seen[number][k])
         if number in raw.modulate:
-            told = int(raw.modulate[number][k])
+            modulated = int(raw.modulate[number][k])
             x, y = hops(image, np.array([HOST]), np.array([part.core]))
-            table["host_packet", HOST, name] += told
-            table["hop_x", HOST, name] += told * int(x[0])
-            table["hop_y", HOST, name] += told * int(y[0])
-            table["axon_in", part.core, name] += told
+            table["host_packet", HOST, name] += modulated
+            table["hop_x", HOST, name] += modulated * int(x[0])
+            table["hop_y", HOST, name] += modulated * int(y[0])
+            table["axon_in", part.core, name] += modulated
         for hook, times in (("end", raw.presentations), ("commit", raw.commits)):
             if hook in program.hooks and raw.plastic:
                 table[f"hook_{hook}", part.core, name] += size * times

@@ -19,18 +19,18 @@ from neuroemu.chip.datasheet import (
     FEATURES,
     POWER_UNITS,
     TIME_UNITS,
-    Core,
+    CoreTable,
     Datasheet,
     Energy,
     Feature,
     Figure,
     KeyFields,
-    Mesh,
-    Noc,
+    MeshTable,
+    NocTable,
     Power,
     Programs,
     Range,
-    Register,
+    RegisterTable,
     Time,
     json_schema,
 )
@@ -43,7 +43,8 @@ PARTS = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.mark.parametrize(
-    "table", [Core, Energy, Feature, Figure, KeyFields, Mesh, Noc, Power, Programs, Range, Register, Time]
+    "table",
+    [CoreTable, Energy, Feature, Figure, KeyFields, MeshTable, NocTable, Power, Programs, Range, RegisterTable, Time],
 )
 def test_every_key_is_listed(table: type[msgspec.Struct]) -> None:
     words = set(re.findall(r"\w+", PAGE))
@@ -124,7 +125,7 @@ def test_the_example_runs_a_network_and_says_what_it_does_not_know() -> None:
 def test_the_schema_for_editors_holds_every_table() -> None:
     definitions = json_schema()["$defs"]
     assert json_schema()["title"] == "neuroemu datasheet"
-    assert {"Core", "Energy", "Figure", "Register", "Mesh", "KeyFields"} <= definitions.keys()
-    assert set(definitions["Core"]["properties"]) == set(Core.__struct_fields__)
+    assert {"CoreTable", "Energy", "Figure", "RegisterTable", "MeshTable", "KeyFields"} <= definitions.keys()
+    assert set(definitions["CoreTable"]["properties"]) == set(CoreTable.__struct_fields__)
     assert set(definitions["Datasheet"]["properties"]) == set(Datasheet.__struct_fields__)
     assert "decimal" not in str(json_schema())

@@ -8,7 +8,7 @@ from cases import firmware
 
 import neuroemu as ne
 from neuroemu.engines.job import Job, silent
-from neuroemu.engines.kernel.plan import Plan
+from neuroemu.engines.kernel.layout import Layout
 from neuroemu.engines.kernel.split import split
 from neuroemu.image.memory import Memory
 
@@ -34,8 +34,8 @@ def stimulus() -> ne.Stimulus:
     return ne.stimulus((rng.random((17, 3, 11)) < 0.4).astype(int), {"in": 11})
 
 
-def plan_of(built: ne.Image) -> Plan:
-    return Plan(Job(built, stimulus(), 0, True, 1, 1, silent, Memory()))
+def plan_of(built: ne.Image) -> Layout:
+    return Layout(Job(built, stimulus(), 0, True, 1, 1, silent, Memory()))
 
 
 def test_what_runs_apart() -> None:
@@ -53,7 +53,7 @@ def test_what_runs_apart() -> None:
 
 def test_columns_of_fire_synapse() -> None:
     """Registers that only fire_synapse takes in a tick are kept by post neuron; a weight is not, nor what arrivals take."""
-    assert plan_of(image()).projections[0].turned == {"e", "f"}
+    assert plan_of(image()).projections[0].transposed == {"e", "f"}
 
 
 @pytest.mark.parametrize("commit_every", [1, 2])

@@ -16,7 +16,7 @@ from neuroemu.base.errors import RunError
 from neuroemu.chip.width import Bits
 from neuroemu.engines.job import Job, silent
 from neuroemu.engines.kernel.kernel import generate
-from neuroemu.engines.kernel.plan import Plan
+from neuroemu.engines.kernel.layout import Layout
 
 CODE: Any = "0\nimport os"
 Change = Callable[[ne.Image], ne.Image]
@@ -72,7 +72,7 @@ def test_what_is_no_number_is_not_written(kind: str) -> None:
         f"{place} of the image is {value}, and only whole numbers are written into a kernel; compile the network again"
     )
     with fails(RunError, text):
-        Plan(job(name, change))
+        Layout(job(name, change))
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -83,11 +83,11 @@ def test_what_is_no_name_is_not_written(kind: str) -> None:
         "compile the network again"
     )
     with fails(RunError, text):
-        Plan(job(name, change))
+        Layout(job(name, change))
 
 
 def test_what_is_compiled_is_written() -> None:
     """The same road unchanged gives a kernel whose text has the image's numbers."""
-    source, arguments, _ = generate(Plan(job("graded")))
+    source, arguments, _ = generate(Layout(job("graded")))
     assert "record[3, length] = 9 + " in source
     assert arguments

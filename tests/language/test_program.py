@@ -208,17 +208,17 @@ def test_lines_of_a_kernel() -> None:
     program = parse_program(SOURCE, "p.py", "p")
     assert hook_lines(program, "soma", "p0_", {"k": 4}, {"v_width": Bits(16, 1)}, narrow=False) == [
         "p0_v = p0_v - (shift_floor(p0_w, 4) * 5 + 1)",
-        "p0_v = fit(p0_v, (16, 1)) + h_p_pick(p0_t, p0_w, p0_key, (16, 1))",
+        "p0_v = fit(i64(p0_v), (16, 1)) + h_p_pick(p0_t, p0_w, p0_key, (16, 1))",
         "p0_w = min(-p0_v, 7) if p0_v != 0 else -3",
     ]
     assert hook_lines(program, "soma", "", {}, {"v_width": Bits(16, 1)}, narrow=True) == [
         "v = i4(v - i4(i4(i4(shift_floor_i4(w, k)) * i4(5)) + i4(1)))",
-        "v = i4(i4(fit(v, (16, 1))) + i4(h_p_pick(t, w, key, (16, 1))))",
+        "v = i4(i4(fit(i64(v), (16, 1))) + i4(h_p_pick(t, w, key, (16, 1))))",
         "w = i4(min(i4(-v), i4(7))) if v != i4(0) else i4(-i4(3))",
     ]
     assert helper_source(program) == [
         f"{CALLEE}\ndef h_p_pick(row, x, key, width):\n    x = x + 1\n"
-        "    return fit(row[clamp(x, 0, 3)] + uniform(key, 0, 2) + 5, width)"
+        "    return fit(i64(row[clamp(x, 0, 3)] + uniform(key, 0, 2) + 5), width)"
     ]
     assert distances(program) == ("k",)
 

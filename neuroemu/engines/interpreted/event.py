@@ -140,7 +140,7 @@ class _Chip:
             moment.learning = self.learning = course.learning
             busy = yield from self.tick(presentation, moment)
             waiting = any(core.mailbox or core.due for core in self.cores.values())
-            course.advance(quiet=not (busy or waiting or moment.tick <= self.job.last_word[presentation]))
+            course.advance(quiet=not (busy or waiting or moment.tick <= self.job.last_host_tick[presentation]))
             moment.tick += 1
         for number, core in self.cores.items():
             core.core.end(moment)
@@ -156,7 +156,7 @@ class _Chip:
             delivered += len(arrivals)
             for served in core.core.synapse(arrivals, moment):
                 self.count_served(number, served.projection, served.synops, served.row)
-        told = self.modulate(presentation, tick)
+        modulated = self.modulate(presentation, tick)
         windows = [self.job.window(population) for population in self.image.populations]
         enabled = np.array([low <= tick < high for low, high in windows])
         running = set(np.flatnonzero(enabled).tolist())
@@ -168,7 +168,7 @@ class _Chip:
         rules = self.rules(moment)
         host = self.job.input_packets(presentation, tick)
         everything = [*sends, *(Send(number, neuron, "input", payload) for number, neuron, payload in host)]
-        yield from self.axon_out(presentation, tick, everything, enabled, told, rules)
+        yield from self.axon_out(presentation, tick, everything, enabled, modulated, rules)
         return bool(delivered or everything)
 
     def deliver(self, number: int, core: _EventCore, tick: int) -> list[Arrival]:
@@ -210,13 +210,13 @@ class _Chip:
         tick: int,
         sends: list[Send],
         enabled: NDArray[np.bool_],
-        told: list[tuple[int, int]],
+        modulated: list[tuple[int, int]],
         rules: Ints,
     ) -> Process:
         """One packet per routing entry through the network, until the barrier; cores hold what it delivered."""
         columns = [(send.population, send.neuron, CHANNELS[send.channel], send.payload) for send in sends]
         table = np.array(columns, np.int64).reshape(-1, 4).T
-        traffic, carried = self.traffic.traffic(Sends(*table), enabled, self.active(), told, rules)
+        traffic, carried = self.traffic.traffic(Sends(*table), enabled, self.active(), modulated, rules)
         keys = self.keys(carried, self.traffic.cores(traffic.target))
         channel, _, core, axon = self.layout.decode_array(keys)  # the routers see nothing but the key
         addressed = core.astype(np.int64)
@@ -253,11 +253,11 @@ class _Chip:
 
     def count_packets(self, carried: Carried, addressed: Ints) -> None:
         x, y = hops(self.image, carried.core, addressed)
-        told = carried.channel == CHANNELS["target"]
+        modulated = carried.channel == CHANNELS["target"]
         for number, core, modulates in sorted(
-            set(zip(carried.population.tolist(), carried.core.tolist(), told.tolist(), strict=True))
+            set(zip(carried.population.tolist(), carried.core.tolist(), modulated.tolist(), strict=True))
         ):
-            here = (carried.population == number) & (carried.core == core) & (told == modulates)
+            here = (carried.population == number) & (carried.core == core) & (modulated == modulates)
             owner = self.image.populations[number].name
             self.count("host_packet" if core == HOST else "packet", core, owner, int(here.sum()), modulates)
             self.count("hop_x", core, owner, int(x[here].sum()), modulates)
@@ -265,14 +265,14 @@ class _Chip:
 
     def modulate(self, presentation: int, tick: int) -> list[tuple[int, int]]:
         """The host's word to populations that are modulated now; (population, core) of every packet it takes."""
-        told = []
+        modulated = []
         for population in self.job.modulations.get(tick, ()):
             name = self.image.populations[population].name
             for number, core in self.cores.items():
                 if population in core.core.neurons:
                     core.core.modulate(population, self.job.stimulus.values[name][presentation])
-                    told += [(population, number)] * len(core.core.neurons[population].index)
-        return told
+                    modulated += [(population, number)] * len(core.core.neurons[population].index)
+        return modulated
 
     def count_served(self, number: int, projection: int, synops: int, row: int) -> None:
         post = self.image.populations[self.image.projections[projection].post].name

@@ -25,19 +25,19 @@ from neuroemu.results.tally import Raw, Tables, tally
 
 def run(job: Job) -> Outcome:
     """Run every presentation, one after the other."""
-    whole, recorder = Whole(job.image, job.seed, job.plastic, job.start), Recorder(job)
+    chip_state, recorder = ChipState(job.image, job.seed, job.plastic, job.start), Recorder(job)
     for low, high in job.batches():
         for presentation in range(low, high):
-            whole.begin(job, presentation)
-            while not whole.course.over:
-                recorder.tick(presentation, whole.next, whole.tick(), [whole.core])
-            whole.end()
-            recorder.end(presentation, [whole.core])
+            chip_state.begin(job, presentation)
+            while not chip_state.course.over:
+                recorder.tick(presentation, chip_state.next, chip_state.tick(), [chip_state.core])
+            chip_state.end()
+            recorder.end(presentation, [chip_state.core])
             job.progress("running", presentation + 1, job.stimulus.n)
         if job.plastic:
-            whole.commit(high - low)
-    state, weights = state_of(job.image, [whole.core])
-    return recorder.outcome(whole.counts(), state, weights)
+            chip_state.commit(high - low)
+    state, weights = state_of(job.image, [chip_state.core])
+    return recorder.outcome(chip_state.counts(), state, weights)
 
 
 CHANNEL_NAMES = {number: name for name, number in CHANNELS.items()}
@@ -52,7 +52,7 @@ class Waiting(NamedTuple):
     arrival: Arrival
 
 
-class Whole:
+class ChipState:
     """The chip as one core, tick by tick: the run above goes through, a Session stops where it is told.
 
     ``next`` is the tick that comes next, ``arrivals`` what the last one delivered, ``due`` what is under way, by tick.
@@ -121,7 +121,7 @@ class Whole:
         self.raw.ticks += 1
         self.learning.ticks += moment.learning
         self.next += 1
-        waiting = bool(self.due) or more or tick <= job.last_word[self.presentation]
+        waiting = bool(self.due) or more or tick <= job.last_host_tick[self.presentation]
         self.course.advance(quiet=not (self.arrivals or everything or waiting))
         return sends  # barrier: nothing to wait for here
 

@@ -24,7 +24,7 @@ class Recorder:
         self.image = job.image
         self.columns: list[tuple[int, int, int, int, int]] = []
         populations = job.image.populations
-        self.lengths = np.zeros(job.stimulus.n, np.int64) if job.patient else None
+        self.lengths = np.zeros(job.stimulus.n, np.int64) if job.until_quiet else None
         self.probes = {
             (number, register): np.zeros((job.stimulus.n, job.ticks, populations[number].n), np.int64)
             for number, register in job.image.probes

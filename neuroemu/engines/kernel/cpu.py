@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroemu.engines.compiled import Arguments, Kernel, compiled, types_of
-from neuroemu.engines.job import Job, Outcome, restless
+from neuroemu.engines.job import Job, Outcome, timed_out
 from neuroemu.engines.kernel.kernel import generate
 from neuroemu.engines.kernel.kernel_arrays import KernelArrays
 from neuroemu.engines.kernel.kernel_results import Results
-from neuroemu.engines.kernel.plan import Plan
+from neuroemu.engines.kernel.layout import Layout
 from neuroemu.engines.threads import StopFlag, Stopped, attended, side_by_side
 from neuroemu.image.prepared import prepared
 from neuroemu.results.run import Spikes
@@ -48,32 +48,32 @@ def run(job: Job) -> Outcome:
     return Results(job, batch.arrays, batch.commits - job.start.commits).outcome(batch.records, compile_s)
 
 
-def _written(job: Job, plan: Plan) -> Written:
+def _written(job: Job, layout: Layout) -> Written:
     """The text of the job's kernel, written once for an image; what is held here keeps kernels in memory."""
-    return prepared(job.image).once(("kernel", job.plastic, plan.immediate), lambda: Written(*generate(plan), {}))
+    return prepared(job.image).once(("kernel", job.plastic, layout.immediate), lambda: Written(*generate(layout), {}))
 
 
 class _Batch:
     """The presentations of a job, on their way through the kernel."""
 
     def __init__(self, job: Job) -> None:
-        self.job, self.plan = job, Plan(job)
+        self.job, self.layout = job, Layout(job)
         most = min(job.stimulus.n, job.commit_every) if job.plastic else job.stimulus.n
         self.n_workers = 1 if job.sequential else max(1, min(job.workers, most))
-        self.arrays = KernelArrays(job, self.plan, self.n_workers)
+        self.arrays = KernelArrays(job, self.layout, self.n_workers)
         self.stop = StopFlag()
         self.records: list[NDArray[np.int32]] = []
-        self.restless: list[tuple[int, int]] = []
+        self.timed_out: list[tuple[int, int]] = []
         """Presentations that were not quiet in time, and the place of the phase."""
         self.commits = job.start.commits
-        self.apart = job.plastic and not self.plan.immediate
+        self.apart = job.plastic and not self.layout.immediate
         """Whether commits are made between calls of the kernel."""
         self.done = 0
 
     def compile(self) -> None:
         """Get the kernel for the types of this job's arrays."""
         self.job.progress("compiling the kernel", 0, 1)
-        self.written = _written(self.job, self.plan)
+        self.written = _written(self.job, self.layout)
         wanted: Arguments = {"run": self.arguments(0, 0, 0, self.record(0))}
         if self.apart:
             wanted = {**wanted, "commit": (self.job.seed, 0, 1, *self.commit_values())}
@@ -97,16 +97,16 @@ class _Batch:
                 self.arrays.merge_sums()
                 self.kernel.commit(self.job.seed, self.commits, high - low, *self.commit_values())
                 self.commits += 1
-        if self.plan.immediate:
+        if self.layout.immediate:
             self.commits += self.job.stimulus.n
 
     def batch(self, low: int, high: int, tell: Callable[[int], None]) -> None:
         """Presentations low to high - 1, spread over the workers."""
         bounds = [low + (high - low) * k // self.n_workers for k in range(self.n_workers + 1)]
         side_by_side([partial(self.call, k, bounds[k], bounds[k + 1], tell) for k in range(self.n_workers)], self.stop)
-        if self.restless:
-            presentation, place = min(self.restless)
-            raise restless(self.job.stimulus.first + presentation, self.job.phases[place])
+        if self.timed_out:
+            presentation, place = min(self.timed_out)
+            raise timed_out(self.job.stimulus.first + presentation, self.job.phases[place])
 
     def call(self, worker: int, low: int, high: int, tell: Callable[[int], None]) -> None:
         """Presentations low to high - 1 on this thread, the record handed over after every call of the kernel."""
@@ -117,7 +117,7 @@ class _Batch:
             if low < 0:
                 raise Stopped
             if length < 0:
-                self.restless.append((low, -1 - length))
+                self.timed_out.append((low, -1 - length))
                 return
             if length:
                 self.records.append(record[:, :length].copy())
@@ -125,7 +125,7 @@ class _Batch:
 
     def record(self, n: int) -> NDArray[np.int32]:
         """Room for the packets of ``n`` presentations, if there are not too many."""
-        return np.empty((len(Spikes.FIELDS), min(RECORD, self.plan.most_a_tick * self.job.ticks * n)), np.int32)
+        return np.empty((len(Spikes.FIELDS), min(RECORD, self.layout.most_a_tick * self.job.ticks * n)), np.int32)
 
     def arguments(self, worker: int, low: int, high: int, record: NDArray[np.int32]) -> list[Any]:
         """The arguments of the kernel's function ``run``."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from neuroemu.chip.width import Bits
-from neuroemu.engines.kernel.plan import Owner, Plan, PopulationPlan, ProjectionPlan, named
+from neuroemu.engines.kernel.layout import Layout, Owner, PopulationLayout, ProjectionLayout, named
 from neuroemu.language.language import Argument
 from neuroemu.language.program import hook_lines
 
@@ -29,21 +29,21 @@ Note = Callable[[str, str], None]
 class Caller:
     """Writes hook calls; loops around them use ``j`` for the pre neuron, ``i`` for the neuron, ``k`` for a listed synapse."""
 
-    def __init__(self, plan: Plan, lines: Lines) -> None:
-        self.plan, self.w = plan, lines
-        self.locals = _local_names(plan)
-        self.wires = {named(p.tag, name) for p in plan.projections for name in plan.wires(p)}
+    def __init__(self, layout: Layout, lines: Lines) -> None:
+        self.layout, self.w = layout, lines
+        self.locals = _local_names(layout)
+        self.fused_sums = {named(p.tag, name) for p in layout.projections for name in layout.fused_sums(p)}
         self.rows: dict[str, str] = {}
         """Elements of arrays of which a loop has one row under a name of its own, by array."""
 
     # ---- names
-    def register(self, owner: Owner, tag: str, name: str, rule: ProjectionPlan | None) -> str:
+    def register(self, owner: Owner, tag: str, name: str, rule: ProjectionLayout | None) -> str:
         """The element of a register that a hook sees."""
         if name not in owner.program.registers:
             assert rule is not None
             return f"{self.known(named(rule.post_tag, name))}[i]"  # a register of the destination soma
         level = owner.program.registers[name].level
-        if named(tag, name) in self.wires:
+        if named(tag, name) in self.fused_sums:
             return named(tag, name)
         array = self.known(named(tag, name))
         if array in self.rows:
@@ -53,8 +53,8 @@ class Caller:
         assert rule is not None
         if level == "axon":
             return f"{array}[d, j]"
-        turned = "i, j" if name in rule.turned else "j, i"
-        return f"{array}[{turned if rule.dense else 'k'}]"
+        transposed = "i, j" if name in rule.transposed else "j, i"
+        return f"{array}[{transposed if rule.dense else 'k'}]"
 
     def known(self, name: str) -> str:
         """A register's array: allocated in the kernel, or an argument."""
@@ -63,31 +63,33 @@ class Caller:
     def sums(self) -> list[tuple[str, tuple[int, ...]]]:
         """Arrays of every sum register and their shapes: a commit clears them."""
         names: list[tuple[str, tuple[int, ...]]] = []
-        for plan in self.plan.populations:
-            size = (plan.population.n,)
-            names += [(named(plan.tag, r.name), size) for r in plan.owner.program.registers.values() if r.kind == "sum"]
-        for projection in self.plan.projections:
+        for layout in self.layout.populations:
+            size = (layout.population.n,)
+            names += [
+                (named(layout.tag, r.name), size) for r in layout.owner.program.registers.values() if r.kind == "sum"
+            ]
+        for projection in self.layout.projections:
             if projection.owner is not None:
                 for register in projection.owner.program.registers.values():
-                    if register.kind == "sum" and named(projection.tag, register.name) not in self.wires:
+                    if register.kind == "sum" and named(projection.tag, register.name) not in self.fused_sums:
                         names.append((named(projection.tag, register.name), projection.shape(register.level)))
         return names
 
     # ---- gates
-    def axon_gate(self, plan: ProjectionPlan, hook: str) -> str:
+    def axon_gate(self, layout: ProjectionLayout, hook: str) -> str:
         """The part of a hook's gate that is decided for a whole row."""
-        return self.gate(plan, hook, ("axon",))
+        return self.gate(layout, hook, ("axon",))
 
-    def post_gate(self, plan: ProjectionPlan, hook: str) -> str:
+    def post_gate(self, layout: ProjectionLayout, hook: str) -> str:
         """The part of a hook's gate that is decided for each synapse."""
-        return self.gate(plan, hook, ("post", "soma", "synapse"))
+        return self.gate(layout, hook, ("post", "soma", "synapse"))
 
-    def gate(self, plan: ProjectionPlan, hook: str, levels: tuple[str, ...]) -> str:
+    def gate(self, layout: ProjectionLayout, hook: str, levels: tuple[str, ...]) -> str:
         """The part of a hook's gate that registers of some levels decide; empty if there is none."""
-        owner = plan.owner
+        owner = layout.owner
         assert owner is not None
         names = [name for name in owner.program.gate.get(hook, ()) if owner.program.level_of(name) in levels]
-        return " and ".join(f"{self.register(owner, plan.tag, name, plan)} != 0" for name in names)
+        return " and ".join(f"{self.register(owner, layout.tag, name, layout)} != 0" for name in names)
 
     # ---- random keys
     def site(self, tag: str, hook: str, number: int, base: str = "base") -> None:
@@ -96,12 +98,12 @@ class Caller:
             self.w(f"at_{hook} = site_key({base}, u64({number}))")
 
     def _keyed(self, tag: str, hook: str) -> bool:
-        return any(argument.kind == "key" for argument in self.plan.owners[tag].program.hooks[hook].arguments)
+        return any(argument.kind == "key" for argument in self.layout.owners[tag].program.hooks[hook].arguments)
 
     # ---- saturation counts
     def saturating(self, tag: str, hook: str) -> list[str]:
         """Results of a hook that may not fit and are not of an axon, in order."""
-        owner = self.plan.owners[tag]
+        owner = self.layout.owners[tag]
         return sorted(name for name in owner.overflows(hook) if owner.program.level_of(name) != "axon")
 
     def clear_saturations(self, tag: str, hook: str) -> None:
@@ -115,32 +117,34 @@ class Caller:
             self.w(f"{self.w.arg(f'{tag}_overflow_{name}')}[s] += n_{name}")
 
     # ---- calls
-    def neuron(self, plan: PopulationPlan, hook: str) -> None:
+    def neuron(self, layout: PopulationLayout, hook: str) -> None:
         """A hook of neuron ``i``."""
-        self.load(plan.owner, plan.tag, hook, self.neuron_key(plan, hook), None)
-        self.w(*self.body(plan.owner, plan.tag, hook))
-        for name in plan.owner.program.hooks[hook].returns:
-            self.give(plan.owner, plan.tag, hook, name, None, plan)
+        self.load(layout.owner, layout.tag, hook, self.neuron_key(layout, hook), None)
+        self.w(*self.body(layout.owner, layout.tag, hook))
+        for name in layout.owner.program.hooks[hook].returns:
+            self.give(layout.owner, layout.tag, hook, name, None, layout)
 
-    def rule(self, plan: ProjectionPlan, hook: str) -> None:
+    def rule(self, layout: ProjectionLayout, hook: str) -> None:
         """A rule's hook of post neuron ``i``, of the axon segment of delay ``d`` and pre neuron ``j``, or of a synapse."""
-        assert plan.owner is not None
-        self.load(plan.owner, plan.tag, hook, self.synapse_key(plan, hook), plan)
-        self.w(*self.body(plan.owner, plan.tag, hook))
-        for name in plan.owner.program.hooks[hook].returns:
-            self.give(plan.owner, plan.tag, hook, name, plan, None)
+        assert layout.owner is not None
+        self.load(layout.owner, layout.tag, hook, self.synapse_key(layout, hook), layout)
+        self.w(*self.body(layout.owner, layout.tag, hook))
+        for name in layout.owner.program.hooks[hook].returns:
+            self.give(layout.owner, layout.tag, hook, name, layout, None)
 
-    def neuron_key(self, plan: PopulationPlan, hook: str) -> str:
+    def neuron_key(self, layout: PopulationLayout, hook: str) -> str:
         """The random key of a hook's call for neuron ``i``."""
-        return f"unit_key(at_{hook}, u64(u64({plan.population.id0}) + i))"
+        return f"unit_key(at_{hook}, u64(u64({layout.population.id0}) + i))"
 
-    def synapse_key(self, plan: ProjectionPlan, hook: str) -> str:
+    def synapse_key(self, layout: ProjectionLayout, hook: str) -> str:
         """The random key of a hook's call for a synapse."""
-        if not self._keyed(plan.tag, hook):
+        if not self._keyed(layout.tag, hook):
             return ""
-        place = f"j * u64({plan.n_post}) + i" if plan.dense else "k"
+        place = f"j * u64({layout.n_post}) + i" if layout.dense else "k"
         ident = (
-            f"u64({int(plan.ids[0])}) + {place}" if plan.consecutive else f"{self.w.arg(f'{plan.tag}_ids')}[{place}]"
+            f"u64({int(layout.ids[0])}) + {place}"
+            if layout.consecutive
+            else f"{self.w.arg(f'{layout.tag}_ids')}[{place}]"
         )
         return f"unit_key(at_{hook}, u64({ident}))"
 
@@ -151,7 +155,7 @@ class Caller:
         tag: str,
         hook: str,
         key: str,
-        rule: ProjectionPlan | None,
+        rule: ProjectionLayout | None,
         only: Collection[str] | None = None,
     ) -> None:
         """Give the hook's arguments their values, or only some of them."""
@@ -171,8 +175,8 @@ class Caller:
         tag: str,
         hook: str,
         name: str,
-        rule: ProjectionPlan | None,
-        population: PopulationPlan | None,
+        rule: ProjectionLayout | None,
+        population: PopulationLayout | None,
         note: Note | None = None,
         only: str = "",
     ) -> None:
@@ -190,7 +194,7 @@ class Caller:
             assert population is not None
             self._send(name, result, population)
 
-    def _fitted(self, owner: Owner, tag: str, hook: str, name: str, rule: ProjectionPlan | None, note: Note) -> str:
+    def _fitted(self, owner: Owner, tag: str, hook: str, name: str, rule: ProjectionLayout | None, note: Note) -> str:
         """Narrow a result that may not fit; returns the name of what fits."""
         width, result = self._width(owner, name, rule), f"{tag}{hook}_{name}"
         if owner.narrow(hook) and not width.wraps:
@@ -209,14 +213,14 @@ class Caller:
         else:
             self.w(f"n_{name} += {test}")
 
-    def _width(self, owner: Owner, name: str, rule: ProjectionPlan | None) -> Bits:
+    def _width(self, owner: Owner, name: str, rule: ProjectionLayout | None) -> Bits:
         if name in owner.proof.widths:
             return owner.proof.widths[name]
         assert rule is not None
-        return self.plan.population(rule.projection.post).owner.proof.widths[name]
+        return self.layout.population(rule.projection.post).owner.proof.widths[name]
 
     def _argument(
-        self, owner: Owner, tag: str, argument: Argument, key: str, rule: ProjectionPlan | None, narrow: bool
+        self, owner: Owner, tag: str, argument: Argument, key: str, rule: ProjectionLayout | None, narrow: bool
     ) -> str:
         name, kind = argument.name, argument.kind
         if kind == "key":
@@ -232,22 +236,22 @@ class Caller:
             value = self.register(owner, tag, name, rule)
         return f"i4({value})" if narrow else f"i64({value})"
 
-    def _send(self, name: str, result: str, plan: PopulationPlan) -> None:
+    def _send(self, name: str, result: str, layout: PopulationLayout) -> None:
         """A send flag, a payload, or `fire`."""
         if name.endswith("_payload"):
-            self.w(f"{plan.tag}_payload_{name.removesuffix('_payload')}[i] = {result}")
-        elif name == "fire" and not plan.population.compete:
-            if self.plan.ruled(plan.number):
-                self.w(f"{plan.tag}_fired[i] = {result} != 0")
+            self.w(f"{layout.tag}_payload_{name.removesuffix('_payload')}[i] = {result}")
+        elif name == "fire" and not layout.population.compete:
+            if self.layout.ruled(layout.number):
+                self.w(f"{layout.tag}_fired[i] = {result} != 0")
         else:
-            self.w(f"{plan.tag}_flag_{name}[i] = {result} != 0")
+            self.w(f"{layout.tag}_flag_{name}[i] = {result} != 0")
 
 
-def _local_names(plan: Plan) -> frozenset[str]:
+def _local_names(layout: Layout) -> frozenset[str]:
     """Register arrays that the kernel allocates itself."""
     return frozenset(
         named(tag, register.name)
-        for tag, owner in plan.owners.items()
+        for tag, owner in layout.owners.items()
         for register in owner.program.registers.values()
-        if register.kind in plan.local_kinds
+        if register.kind in layout.local_kinds
     )

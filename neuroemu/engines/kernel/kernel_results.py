@@ -11,8 +11,8 @@ from neuroemu.base.arrays import Ints
 from neuroemu.engines.interpreted.record import until
 from neuroemu.engines.job import Job, Outcome
 from neuroemu.engines.kernel.kernel_arrays import KernelArrays
-from neuroemu.engines.kernel.learning import LearningTicks, learned
-from neuroemu.engines.kernel.plan import ProjectionPlan, named
+from neuroemu.engines.kernel.layout import ProjectionLayout, named
+from neuroemu.engines.kernel.learning import LearningTicks, learning_counts
 from neuroemu.language.isa import RULE_HOOKS
 from neuroemu.language.language import Register
 from neuroemu.results.run import Spikes
@@ -23,7 +23,7 @@ class Results:
     """Folds the arrays of a finished job; ``commits`` is how many there were."""
 
     def __init__(self, job: Job, arrays: KernelArrays, commits: int) -> None:
-        self.job, self.image, self.plan = job, job.image, arrays.plan
+        self.job, self.image, self.layout = job, job.image, arrays.layout
         self.arrays, self.commits, self.total = arrays, commits, arrays.total
 
     def outcome(self, records: Sequence[NDArray[np.int32]], compile_s: float) -> Outcome:
@@ -31,7 +31,7 @@ class Results:
         names = [population.name for population in self.image.populations]
         columns = np.concatenate([*records, np.zeros((len(Spikes.FIELDS), 0), np.int32)], axis=1)
         state, weights = self.final()
-        lengths = self.arrays.lengths if self.job.patient else None
+        lengths = self.arrays.lengths if self.job.until_quiet else None
         return Outcome(
             spikes=Spikes.of(columns),
             counts=tally(self.image, self.raw(columns)),
@@ -39,7 +39,7 @@ class Results:
                 (names[n], r): until(self.arrays.shared[f"probe{place}"], lengths)
                 for place, (n, r) in enumerate(self.image.probes)
             },
-            readout={names[number]: self.arrays.shared[f"readout{number}"] for number in self.plan.readouts},
+            readout={names[number]: self.arrays.shared[f"readout{number}"] for number in self.layout.readouts},
             state=state,
             weights=weights,
             compile_s=compile_s,
@@ -49,7 +49,7 @@ class Results:
     def raw(self, columns: Ints) -> Raw:
         job, lengths = (
             self.job,
-            self.arrays.lengths if self.job.patient else np.full(self.job.stimulus.n, self.job.ticks),
+            self.arrays.lengths if self.job.until_quiet else np.full(self.job.stimulus.n, self.job.ticks),
         )
         raw = Raw(
             plastic=job.plastic,
@@ -57,40 +57,43 @@ class Results:
             ticks=int(lengths.sum()),
             commits=self.commits,
         )
-        ticks = LearningTicks(job, lengths, self.arrays.starts if job.patient else None)
-        raw.learning = apart = learned(job, ticks, columns) if job.plastic else Raw()
+        ticks = LearningTicks(job, lengths, self.arrays.starts if job.until_quiet else None)
+        raw.learning = apart = learning_counts(job, ticks, columns) if job.plastic else Raw()
         raw.sends, raw.unsent = host_sends(self.image, job.stimulus, lengths, job.deepest)
-        for plan in self.plan.populations:
-            for channel in plan.owner.program.channels:
-                raw.sends[plan.number, channel] = self.total(f"{plan.tag}_sends_{channel}")
-                raw.unsent[plan.number, channel] = self.total(f"{plan.tag}_unsent_{channel}")
-            raw.active[plan.number] = self.total(f"{plan.tag}_active")
-            raw.soma[plan.number] = self.total(f"{plan.tag}_calls_soma")
-            raw.settle[plan.number] = self.total(f"{plan.tag}_calls_settle")
-            raw.modulate[plan.number] = apart.modulate[plan.number] = self.total(f"{plan.tag}_calls_modulate")
-            apart.active[plan.number] = self.total(f"{plan.tag}_learning_active")
-            apart.settle[plan.number] = self.total(f"{plan.tag}_learning_calls_settle")
-            apart.soma[plan.number] = apart.ticks * np.array([s.high - s.low for s in plan.population.slices])
-            overflowing = {*plan.totals, *(name for hook in plan.owner.hooks for name in plan.owner.overflows(hook))}
+        for layout in self.layout.populations:
+            for channel in layout.owner.program.channels:
+                raw.sends[layout.number, channel] = self.total(f"{layout.tag}_sends_{channel}")
+                raw.unsent[layout.number, channel] = self.total(f"{layout.tag}_unsent_{channel}")
+            raw.active[layout.number] = self.total(f"{layout.tag}_active")
+            raw.soma[layout.number] = self.total(f"{layout.tag}_calls_soma")
+            raw.settle[layout.number] = self.total(f"{layout.tag}_calls_settle")
+            raw.modulate[layout.number] = apart.modulate[layout.number] = self.total(f"{layout.tag}_calls_modulate")
+            apart.active[layout.number] = self.total(f"{layout.tag}_learning_active")
+            apart.settle[layout.number] = self.total(f"{layout.tag}_learning_calls_settle")
+            apart.soma[layout.number] = apart.ticks * np.array([s.high - s.low for s in layout.population.slices])
+            overflowing = {
+                *layout.totals,
+                *(name for hook in layout.owner.hooks for name in layout.owner.overflows(hook)),
+            }
             for name in overflowing:
-                raw.saturations[plan.population.name, name] = self.total(f"{plan.tag}_overflow_{name}")
-        for projection in self.plan.projections:
+                raw.saturations[layout.population.name, name] = self.total(f"{layout.tag}_overflow_{name}")
+        for projection in self.layout.projections:
             if projection.owner is not None:
                 self.raw_rule(projection, raw)
         return raw
 
-    def raw_rule(self, plan: ProjectionPlan, raw: Raw) -> None:
-        assert plan.owner is not None
-        raw.fire_pre[plan.number] = int(self.total(f"{plan.tag}_fire_ticks")[0])
-        for hook in plan.owner.hooks:
+    def raw_rule(self, layout: ProjectionLayout, raw: Raw) -> None:
+        assert layout.owner is not None
+        raw.fire_pre[layout.number] = int(self.total(f"{layout.tag}_fire_ticks")[0])
+        for hook in layout.owner.hooks:
             if hook in RULE_HOOKS and hook.endswith("_synapse"):
-                raw.synapse_hooks[plan.number, hook] = self.total(f"{plan.tag}_calls_{hook}")
-        for name in {name for hook in plan.owner.hooks for name in plan.owner.overflows(hook)}:
-            if plan.owner.program.level_of(name) == "axon":
-                for place, by_axon in enumerate(self.total(f"{plan.tag}_overflow_{name}")):
-                    raw.axon_saturations[plan.number, place, name] = by_axon
+                raw.synapse_hooks[layout.number, hook] = self.total(f"{layout.tag}_calls_{hook}")
+        for name in {name for hook in layout.owner.hooks for name in layout.owner.overflows(hook)}:
+            if layout.owner.program.level_of(name) == "axon":
+                for place, by_axon in enumerate(self.total(f"{layout.tag}_overflow_{name}")):
+                    raw.axon_saturations[layout.number, place, name] = by_axon
             else:
-                raw.saturations[plan.projection.name, name] = self.total(f"{plan.tag}_overflow_{name}")
+                raw.saturations[layout.projection.name, name] = self.total(f"{layout.tag}_overflow_{name}")
 
     def final(self) -> tuple[dict[str, Ints], dict[str, Ints]]:
         """Registers and weights at the end, in the shapes of Run."""
@@ -99,13 +102,13 @@ class Results:
         last = self.arrays.workers[-1]
 
         def array(name: str, register: Register) -> Ints:
-            found = last[f"out_{name}"] if register.kind in self.plan.local_kinds else self.arrays.shared[name]
+            found = last[f"out_{name}"] if register.kind in self.layout.local_kinds else self.arrays.shared[name]
             return np.asarray(found, np.int64)
 
-        for plan in self.plan.populations:
-            for register in plan.owner.program.registers.values():
-                state[f"{plan.population.name}.{register.name}"] = array(named(plan.tag, register.name), register)
-        for projection in self.plan.projections:
+        for layout in self.layout.populations:
+            for register in layout.owner.program.registers.values():
+                state[f"{layout.population.name}.{register.name}"] = array(named(layout.tag, register.name), register)
+        for projection in self.layout.projections:
             name, tag = projection.projection.name, projection.tag
             order = projection.by_id
             weight = projection.weight or "weight"

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neuroemu.engines.kernel.kernel_function import Function
-from neuroemu.engines.kernel.plan import PopulationPlan, dtype_of
+from neuroemu.engines.kernel.kernel_function import FunctionWriter
+from neuroemu.engines.kernel.layout import PopulationLayout, dtype_of
 from neuroemu.engines.kernel.split import Apart, Split, split, taken
 from neuroemu.language.machine import site
 
 
-def scratch(plan: PopulationPlan, port_bits: int) -> dict[str, str]:
+def scratch(layout: PopulationLayout, port_bits: int) -> dict[str, str]:
     """Arrays of one element a neuron that the soma's passes leave each other, with their dtypes."""
-    tag, narrow = plan.tag, "int32" if plan.owner.narrow("soma") else "int64"
-    apart = split(plan.owner, "soma")
-    found = {f"{tag}_bad_{name}": "uint8" for name in noted(plan, apart)}
-    found |= {f"{tag}_port_{port}": dtype_of(port_bits) for port in plan.totals if port not in plan.fits}
+    tag, narrow = layout.tag, "int32" if layout.owner.narrow("soma") else "int64"
+    apart = split(layout.owner, "soma")
+    found = {f"{tag}_bad_{name}": "uint8" for name in noted(layout, apart)}
+    found |= {f"{tag}_port_{port}": dtype_of(port_bits) for port in layout.totals if port not in layout.fits}
     for part in apart.late:
         found[f"{tag}_late_{part.register}"] = "uint8"
         found |= {_spill(tag, part, name): narrow for name in part.spilled}
     return found
 
 
-def noted(plan: PopulationPlan, apart: Split) -> list[str]:
+def noted(layout: PopulationLayout, apart: Split) -> list[str]:
     """Results and ports that may not fit, which the passes over all neurons note in an array each."""
-    results = plan.owner.overflows("soma") - {part.register for part in apart.late}
-    return [*sorted(results), *(port for port in plan.totals if port not in plan.fits)]
+    results = layout.owner.overflows("soma") - {part.register for part in apart.late}
+    return [*sorted(results), *(port for port in layout.totals if port not in layout.fits)]
 
 
 def _spill(tag: str, part: Apart, name: str) -> str:
@@ -35,20 +35,20 @@ def _spill(tag: str, part: Apart, name: str) -> str:
 class Soma:
     """Writes the soma of one population."""
 
-    def __init__(self, kernel: Function, plan: PopulationPlan) -> None:
-        self.kernel, self.plan, self.w, self.call = kernel, plan, kernel.w, kernel.call
-        self.tag, self.owner, self.n = plan.tag, plan.owner, plan.population.n
-        self.apart = split(plan.owner, "soma")
-        self.lines = self.call.body(plan.owner, plan.tag, "soma")
-        self.key = self.call.neuron_key(plan, "soma")
+    def __init__(self, kernel: FunctionWriter, layout: PopulationLayout) -> None:
+        self.kernel, self.layout, self.w, self.call = kernel, layout, kernel.w, kernel.call
+        self.tag, self.owner, self.n = layout.tag, layout.owner, layout.population.n
+        self.apart = split(layout.owner, "soma")
+        self.lines = self.call.body(layout.owner, layout.tag, "soma")
+        self.key = self.call.neuron_key(layout, "soma")
 
     def write(self) -> None:
         """All passes."""
         self.call.site(self.tag, "soma", site("soma"))
         self.active()
         self.w("bad = i4(0)")
-        for port in self.plan.totals:
-            if port not in self.plan.fits:
+        for port in self.layout.totals:
+            if port not in self.layout.fits:
                 self.narrow_port(port)
         for part in self.apart.early:
             self.early(part)
@@ -64,14 +64,14 @@ class Soma:
         with w.block(f"for s in range({slices}.shape[0]):"):
             w("active = 0")
             with w.loop("i", f"{slices}[s, 1]", f"{slices}[s, 0]"):
-                w(f"active += {tag}_touched[i]")
+                w(f"active += i64({tag}_touched[i])")
             w(f"{w.arg(f'{tag}_active')}[s] += active")
             w(f"{w.arg(f'{tag}_calls_soma')}[s] += {slices}[s, 1] - {slices}[s, 0]")
 
     # ---- dendrite
     def narrow_port(self, port: str) -> None:
         """Ports whose sum may not fit: narrow it once."""
-        width, shift = self.kernel.plan.port_width, self.kernel.plan.image.chip.weight_shift
+        width, shift = self.kernel.layout.port_width, self.kernel.layout.image.chip.weight_shift
         total = f"i64({self.tag}_total_{port}[i])"
         with self.w.loop("i", self.n):
             self.w(f"y = dendrite({total}, {shift}, ({width.bits}, {width.wraps}))")
@@ -80,9 +80,9 @@ class Soma:
 
     def port(self, port: str) -> None:
         """What a port gives the soma."""
-        narrow, shift = self.owner.narrow("soma"), self.kernel.plan.image.chip.weight_shift
+        narrow, shift = self.owner.narrow("soma"), self.kernel.layout.image.chip.weight_shift
         cast = "i4" if narrow else "i64"
-        if port not in self.plan.fits:
+        if port not in self.layout.fits:
             self.w(f"port_{port} = {cast}({self.tag}_port_{port}[i])")
             return
         value = f"{cast}({self.tag}_total_{port}[i])"
@@ -96,7 +96,7 @@ class Soma:
         with self.w.block(f"if {test}:"), self.w.loop("i", self.n):
             self.call.load(self.owner, self.tag, "soma", self.key, None, part.needs)
             self.w(f"{self.tag}soma_{part.register} = {value}")
-            self.call.give(self.owner, self.tag, "soma", part.register, None, self.plan)
+            self.call.give(self.owner, self.tag, "soma", part.register, None, self.layout)
 
     def inputs(self) -> Sequence[str]:
         """Arguments an early test may name."""
@@ -107,7 +107,7 @@ class Soma:
         """The loop over all neurons."""
         w, late = self.w, {part.place: part for part in self.apart.late}
         with w.loop("i", self.n):
-            for port in self.plan.totals:
+            for port in self.layout.totals:
                 self.port(port)
             self.call.load(self.owner, self.tag, "soma", self.key, None)
             for place, line in enumerate(self.lines):
@@ -117,7 +117,7 @@ class Soma:
                     w(line)
             for name in self.owner.program.hooks["soma"].returns:
                 if name not in self.apart.registers:
-                    self.call.give(self.owner, self.tag, "soma", name, None, self.plan, self.note)
+                    self.call.give(self.owner, self.tag, "soma", name, None, self.layout, self.note)
 
     def spill(self, part: Apart, line: str) -> None:
         """Leave behind what a later pass needs."""
@@ -135,7 +135,7 @@ class Soma:
             for name in part.spilled:
                 self.w(f"{self.tag}soma_{name} = {cast}({_spill(self.tag, part, name)}[i])")
             self.w(f"{self.tag}soma_{part.register} = {value}")
-            self.call.give(self.owner, self.tag, "soma", part.register, None, self.plan, self.count)
+            self.call.give(self.owner, self.tag, "soma", part.register, None, self.layout, self.count)
 
     # ---- saturations
     def note(self, name: str, test: str) -> None:
@@ -148,7 +148,7 @@ class Soma:
 
     def saturations(self) -> None:
         """Count by slice what was noted."""
-        w, tag, names = self.w, self.tag, noted(self.plan, self.apart)
+        w, tag, names = self.w, self.tag, noted(self.layout, self.apart)
         if not names:
             return
         with w.block("if bad != 0:"), w.loop("i", self.n):

@@ -37,7 +37,7 @@ class LearningTicks:
         return found
 
 
-def learned(job: Job, ticks: LearningTicks, columns: Ints) -> Raw:
+def learning_counts(job: Job, ticks: LearningTicks, columns: Ints) -> Raw:
     """Packets sent, taken in and come due in learning phases; ``columns`` are the rows of a record (Spikes.FIELDS)."""
     taken: dict[tuple[int, str], Ints] = {}
     arrived: dict[tuple[int, int, str], Ints] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from neuroemu.engines.kernel.plan import Owner
+from neuroemu.engines.kernel.layout import Owner
 from neuroemu.language.language import Program
 
 COSTLY = ("leading_one", "uniform", "shift_stochastic")

@@ -119,7 +119,7 @@ class _Replay:
 
     def ticks(self) -> Iterator[tuple[int, int, Traffic]]:
         windows = np.array([self.job.window(population) for population in self.image.populations])
-        told = {
+        modulated = {
             tick: [(number, part.core) for number in numbers
                    for part in sorted(self.image.populations[number].slices, key=lambda part: part.core)
                    for _ in range(part.low, part.high)]
@@ -132,7 +132,7 @@ class _Replay:
                 enabled = (windows[:, 0] <= tick) & (tick < windows[:, 1])
                 active = reached.now(tick)
                 reached.send(tick, sends)
-                yield presentation, tick, self.traffic.traffic(sends, enabled, active, told.get(tick, ()))[0]
+                yield presentation, tick, self.traffic.traffic(sends, enabled, active, modulated.get(tick, ()))[0]
 
     def sends(self, presentation: int, tick: int) -> Sends:
         """The neurons' packets and the host's."""

@@ -191,12 +191,12 @@ class TrafficOf:
         sends: Sends,
         enabled: NDArray[np.bool_],
         active: NDArray[np.bool_],
-        told: Sequence[tuple[int, int]] = (),
+        modulated: Sequence[tuple[int, int]] = (),
         rules: Ints | None = None,
     ) -> tuple[Traffic, Carried]:
         """The packets of one tick.
 
-        ``enabled`` (n_populations,): whose somas run; ``active`` (n_ids,): neurons that a synop reached; ``told``: packets of
+        ``enabled`` (n_populations,): whose somas run; ``active`` (n_ids,): neurons that a synop reached; ``modulated``: packets of
         modulators as (population, core), from the host; ``rules`` (n_sources,): rule operations by placed core.
         """
         ids = self.id0[sends.population] + sends.neuron
@@ -219,8 +219,8 @@ class TrafficOf:
         )
         work, tail = self.work(by, self.position[ids[which]], rank == 0, enabled, active, rules)
         target, synapses = self.target[carried.axon], self.n_synapses[entry]
-        if told:
-            target, synapses, work, by, carried = self.tell(told, target, synapses, work, by, carried)
+        if modulated:
+            target, synapses, work, by, carried = self.tell(modulated, target, synapses, work, by, carried)
         flits = np.where(carried.payload == 1, *self.flits)
         indptr = np.searchsorted(by, np.arange(self.mesh.n_sources + 1))
         return Traffic(indptr, target, flits, synapses, work, tail), carried
@@ -255,11 +255,11 @@ class TrafficOf:
         return work, tail
 
     def tell(
-        self, told: Sequence[tuple[int, int]], target: Ints, synapses: Ints, work: Ints, by: Ints, carried: Carried
+        self, modulated: Sequence[tuple[int, int]], target: Ints, synapses: Ints, work: Ints, by: Ints, carried: Carried
     ) -> tuple[Ints, Ints, Ints, Ints, Carried]:
         """Append the host's packets to modulated neurons; they reach no synapse."""
-        n = len(told)
-        population, core = (np.array(column, np.int64) for column in zip(*told, strict=True))
+        n = len(modulated)
+        population, core = (np.array(column, np.int64) for column in zip(*modulated, strict=True))
         gap = np.full(n, self.latencies.host_packet)
         if not (by == self.mesh.n_cores).any():
             gap[0] = 0

@@ -73,7 +73,7 @@ class Owner:
 
 
 @dataclass(frozen=True, eq=False)
-class PopulationPlan:
+class PopulationLayout:
     """A population of neurons: its program, its ports' accumulators."""
 
     number: int
@@ -91,7 +91,7 @@ class PopulationPlan:
 
 
 @dataclass(frozen=True, eq=False)
-class ProjectionPlan:
+class ProjectionLayout:
     """A projection as a matrix (one delay, most pairs) or as lists, all delays in one; and, if it runs, its rule.
 
     In the kernel, ``d`` is the number of a delay, ``j`` the pre neuron, ``i`` the post neuron, ``k`` a place in the lists.
@@ -164,7 +164,7 @@ class ProjectionPlan:
         return next((r.name for r in registers if r.kind == "weight" and r.level == "synapse"), None)
 
     @cached_property
-    def turned(self) -> frozenset[str]:
+    def transposed(self) -> frozenset[str]:
         """Registers of a matrix's synapses that the kernel keeps by post neuron: those of fire_synapse, which takes whole columns.
 
         Only if no other hook of a tick wants them by pre neuron, and nothing outside the kernel sees them.
@@ -212,7 +212,7 @@ class ProjectionPlan:
         return np.stack([part.indptr + start for part, start in zip(self.parts, starts, strict=False)])
 
 
-class Plan:
+class Layout:
     """The layout of one job's image."""
 
     def __init__(self, job: Job) -> None:
@@ -222,11 +222,11 @@ class Plan:
         self.immediate = job.plastic and job.commit_every == 1
         """Whether every presentation is followed by its commit, in one kernel."""
         self.hosts = [(k, p) for k, p in enumerate(self.image.populations) if p.is_host]
-        self.projections: list[ProjectionPlan] = []
+        self.projections: list[ProjectionLayout] = []
         self.projections, self.populations = prepared(self.image).once(("layout", job.plastic), self._owners)
         self.readouts = readouts(self.image)
 
-    def _owners(self) -> tuple[list[ProjectionPlan], list[PopulationPlan]]:
+    def _owners(self) -> tuple[list[ProjectionLayout], list[PopulationLayout]]:
         """Projections, then populations, which look at them. Proofs take longer than a hundred presentations: once an image."""
         self.projections = [self._projection(number) for number in range(len(self.image.projections))]
         populations = [self._population(k) for k, p in enumerate(self.image.populations) if not p.is_host]
@@ -235,15 +235,15 @@ class Plan:
     @property
     def most_a_tick(self) -> int:
         """Packets that a tick's neurons can send at most."""
-        return sum(plan.population.n * len(plan.owner.program.channels) for plan in self.populations)
+        return sum(layout.population.n * len(layout.owner.program.channels) for layout in self.populations)
 
-    def population(self, number: int) -> PopulationPlan:
-        """The plan of a population of neurons, by its number in the image."""
-        return next(plan for plan in self.populations if plan.number == number)
+    def population(self, number: int) -> PopulationLayout:
+        """The layout of a population of neurons, by its number in the image."""
+        return next(layout for layout in self.populations if layout.number == number)
 
-    def into(self, number: int) -> list[ProjectionPlan]:
+    def into(self, number: int) -> list[ProjectionLayout]:
         """Projections that end at a population."""
-        return [plan for plan in self.projections if plan.projection.post == number]
+        return [layout for layout in self.projections if layout.projection.post == number]
 
     def _owner(self, owner: ImagePopulation | ImageProjection, ports: Mapping[str, Interval]) -> Owner:
         """The owner's program, proved with what its parameters and its ports can be."""
@@ -255,7 +255,7 @@ class Plan:
         posts = self.image.populations[owner.post].widths if isinstance(owner, ImageProjection) else {}
         return Owner(owner.name, program, check_program(program, self.image.chip, known, posts), owner.params, hooks)
 
-    def _projection(self, number: int) -> ProjectionPlan:
+    def _projection(self, number: int) -> ProjectionLayout:
         projection = self.image.projections[number]
         n_post = self.image.populations[projection.post].n
         n_pre = self.image.populations[projection.pre].n
@@ -263,7 +263,7 @@ class Plan:
         size = sum(part.post.size for part in projection.parts)
         enough = size == n_pre * n_post if owner is not None else size >= DENSE_SHARE * n_pre * n_post
         dense = enough and len(projection.parts) == 1
-        return ProjectionPlan(number, projection, n_pre, n_post, dense, owner, self._weight_bits(projection))
+        return ProjectionLayout(number, projection, n_pre, n_post, dense, owner, self._weight_bits(projection))
 
     def _weight_bits(self, projection: ImageProjection) -> int | None:
         program = self.image.program_of(projection)
@@ -274,7 +274,7 @@ class Plan:
         )
         return projection.widths[names[0]].bits if names else None
 
-    def _population(self, number: int) -> PopulationPlan:
+    def _population(self, number: int) -> PopulationLayout:
         population = self.image.populations[number]
         program = self.image.program_of(population)
         width = self.port_width
@@ -288,7 +288,7 @@ class Plan:
                 fits.add(port)
             ports[port] = Interval(-min(drive, half), min(drive, half - 1))
         owner = self._owner(population, ports)
-        return PopulationPlan(number, population, owner, totals, frozenset(fits))
+        return PopulationLayout(number, population, owner, totals, frozenset(fits))
 
     @cached_property
     def port_width(self) -> Bits:
@@ -308,18 +308,18 @@ class Plan:
     @cached_property
     def owners(self) -> dict[str, Owner]:
         """Every program that runs, by the prefix of its names in the kernel."""
-        found = {plan.tag: plan.owner for plan in self.populations}
-        return found | {plan.tag: plan.owner for plan in self.projections if plan.owner is not None}
+        found = {layout.tag: layout.owner for layout in self.populations}
+        return found | {layout.tag: layout.owner for layout in self.projections if layout.owner is not None}
 
-    def wires(self, plan: ProjectionPlan) -> frozenset[str]:
+    def fused_sums(self, layout: ProjectionLayout) -> frozenset[str]:
         """Sums that go from end_synapse straight to commit_synapse of the same presentation: nothing stores them."""
-        if not self.immediate or plan.owner is None:
+        if not self.immediate or layout.owner is None:
             return frozenset()
-        hooks = plan.owner.program.hooks
-        sums = [r.name for r in plan.owner.program.registers.values() if r.kind == "sum" and r.level == "synapse"]
-        others = [h for h in plan.owner.hooks if h not in ("end_synapse", "commit_synapse")]
+        hooks = layout.owner.program.hooks
+        sums = [r.name for r in layout.owner.program.registers.values() if r.kind == "sum" and r.level == "synapse"]
+        others = [h for h in layout.owner.hooks if h not in ("end_synapse", "commit_synapse")]
         stored = {argument.name for hook in others for argument in hooks[hook].arguments}
-        both = "end_synapse" in plan.owner.hooks and "commit_synapse" in plan.owner.hooks
+        both = "end_synapse" in layout.owner.hooks and "commit_synapse" in layout.owner.hooks
         return frozenset(sums) if both and not stored & set(sums) else frozenset()
 
     @cached_property
@@ -330,4 +330,4 @@ class Plan:
     def ruled(self, number: int) -> bool:
         """Whether a rule that looks at firing ends at the population."""
         hooks = ("tick_post", "fire_synapse", "fire_pre")
-        return any(plan.owner and any(h in plan.owner.hooks for h in hooks) for plan in self.into(number))
+        return any(layout.owner and any(h in layout.owner.hooks for h in hooks) for layout in self.into(number))
