@@ -24,6 +24,7 @@ NEURON = {
     "truenorth": ne.Firmware("truenorth", {f"weight{k}": 1 for k in range(4)} | {"threshold": 1}),
     "odin": ne.Firmware("odin", {"threshold": 7}),
 }
+SDSP = {"threshold": 7, "thetamem": 5, "theta1": 1, "theta2": 2, "theta3": 3, "caleak": 4}
 PORT = {"truenorth": "type0", "odin": "exc"}
 
 
@@ -577,7 +578,7 @@ PARAMETERS = [
 ]  # fmt: skip
 PROGRAM: dict[str, Callable[[str, int], ne.Firmware]] = {
     "truenorth": lambda p, x: ne.Firmware("truenorth", {**NEURON["truenorth"].params, p: x}),
-    "odin": lambda p, x: ne.Firmware("odin", {**NEURON["odin"].params, p: x}),
+    "odin": lambda p, x: ne.Firmware("odin_sdsp.neuron", SDSP | {p: x}),
 }
 
 
@@ -633,23 +634,24 @@ def test_programs(name: str) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["truenorth", "odin"])
-def test_chips_without_rules_take_none(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "rules"), [("truenorth", "none"), ("odin", "odin_sdsp.synapse")])
+def test_chips_take_no_rules_but_their_own(name: str, rules: str, tmp_path: Path) -> None:
     (tmp_path / "stdp.py").write_text(STDP)
     chip, rule = ne.load_chip(name), str(tmp_path / "stdp.py")
     source = chip.sheet.core.programs.source
     refused(
         chip, fed(chip, 1, 1, [[1]], rule=rule),
-        f"projection 'in->p': rule '{rule}' is not in {name}, which runs the rules: none ({source}); "
+        f"projection 'in->p': rule '{rule}' is not in {name}, which runs the rules: {rules} ({source}); "
         "take the rule away, or choose a chip that learns, such as generic45", ne.UnsupportedError,
     )  # fmt: skip
     with fails(
         ne.UnsupportedError,
-        f"{rule}: {name} runs only the rules: none ({source}); choose a chip that runs any, such as generic45",
+        f"{rule}: {name} runs only the rules: {rules} ({source}); choose a chip that runs any, such as generic45",
     ):
         ne.check_file(rule, chip, {})
     assert ne.check_file(rule, ne.load_chip("loihi1"), {})
-    assert ne.chip_facts(chip)["tables"]["neuron programs"][0]["value"] == f"{name}; rules: none"
+    programs = ne.chip_facts(chip)["tables"]["neuron programs"][0]["value"]
+    assert programs == f"{', '.join(chip.sheet.core.programs.names)}; rules: {rules}"
 
 
 # ---- a range of stored weights narrower than the register

@@ -1,0 +1,152 @@
+"""ODIN's own Verilog, recorded (tests/data/odin_rtl): every spike, every membrane, every learned weight, on every engine."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fails import fails
+
+import neuroemu as ne
+from neuroemu.engines.run import ENGINES
+
+DATA = Path(__file__).parent / "data" / "odin_rtl"
+N = 256
+SPIKES = {"one_event_a_tick": 141, "typical_8": 787, "dense_16": 3855, "threshold_0": 28677, "sdsp": 3361}
+Arrays = dict[str, Any]
+
+
+@cache
+def recorded(name: str) -> Arrays:
+    """The recording, its spikes unpacked to shape (events, 256)."""
+    arrays = dict(np.load(DATA / f"{name}.npz"))
+    return arrays | {"fired": np.unpackbits(arrays["spikes"], axis=1, count=N)}
+
+
+def rows_of(data: Arrays, port: str) -> np.ndarray:
+    """Rows of the crossbar whose sources feed the port; row 255 is the time reference's."""
+    return np.flatnonzero(data["inhibitory"][: N - 1] == (port == "inh"))
+
+
+def crossbar(data: Arrays, program: str, params: Arrays, **learning: Any) -> ne.Network:
+    """An input for each sign of source, and one for time references."""
+    populations = [ne.Population(port, rows_of(data, port).size, ne.HostInput()) for port in ("exc", "inh")]
+    populations += [ne.Population("tref", 1, ne.HostInput()), ne.Population("out", N, ne.Firmware(program, params))]
+    projections = [
+        ne.Projection(
+            port, "out", data["weight"][rows_of(data, port)], port, routes={"input": [(port, "weight")]}, **learning
+        )
+        for port in ("exc", "inh")
+    ]
+    every = ne.Projection("tref", "out", np.ones((1, N), int), "tref", routes={"input": [("tref", "weight")]})
+    return ne.Network(populations, [*projections, every], outputs=["out"], probes=[("out", "v")])
+
+
+def one_a_tick(data: Arrays) -> dict[str, np.ndarray]:
+    """Every event in a tick of its own, and before them the time reference that came first."""
+    events = np.concatenate([[-1], data["event"]])
+    given = {port: (events[:, None] == rows_of(data, port)).astype(int) for port in ("exc", "inh")}
+    return given | {"tref": (events == -1).astype(int)[:, None]}
+
+
+def run(data: Arrays, image: ne.Image, engine: str, **options: Any) -> ne.Run:
+    done = ne.run(image, one_a_tick(data), engine=engine, **options)
+    n = data["event"].size
+    assert np.array_equal(done.raster("out")[0, 1:], data["fired"])
+    assert np.array_equal(
+        done.probes["out", "v"][0, 2 : 2 + n], data["v"]
+    )  # the host's packets take a tick, one came first
+    return done
+
+
+def lif(data: Arrays) -> Arrays:
+    return {"leak": data["leak"], "threshold": data["threshold"]}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", ["one_event_a_tick", "typical_8", "dense_16", "threshold_0"])
+def test_spikes_and_membranes_are_the_chips(name: str, engine: str) -> None:
+    data = recorded(name)
+    assert data["fired"].sum() == SPIKES[name]
+    assert len(np.unique(data["v"])) > 50 or name == "threshold_0"  # there all that comes in goes out at once
+    run(data, ne.compile(crossbar(data, "odin_event", lif(data)), ne.load_chip("odin")), engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_learned_weights_are_the_chips(engine: str) -> None:
+    data = recorded("sdsp")
+    changed = data["final_weight"] != data["weight"]
+    assert (data["fired"].sum(), changed.sum()) == (SPIKES["sdsp"], 16636)
+    calcium = {"calcium": data["ca_enabled"], "thetamem": data["thetamem"], "caleak": data["caleak"]}
+    params = lif(data) | calcium | {f"theta{k}": data[f"t{k}"] for k in (1, 2, 3)}
+    network = crossbar(data, "odin_sdsp.neuron", params, rule="odin_sdsp.synapse")
+    learned = run(data, ne.compile(network, ne.load_chip("odin")), engine, plastic=True).weights
+    for port in ("exc", "inh"):
+        rows = rows_of(data, port)
+        assert np.array_equal(learned[port].reshape(rows.size, N), data["final_weight"][rows])
+
+
+def ticks_of(data: Arrays) -> dict[str, np.ndarray]:
+    """The recording's events as ticks that begin with a time reference: spikes of every tick, shape (ticks, rows), by port."""
+    tick = np.cumsum(data["event"] == -1) - 1
+    spikes = np.zeros((tick[-1] + 1, N), int)
+    np.add.at(spikes, (tick[data["event"] >= 0], data["event"][data["event"] >= 0]), 1)
+    return {port: spikes[:, rows_of(data, port)] for port in ("exc", "inh")}
+
+
+def test_ticks_become_the_events_that_were_recorded() -> None:
+    """Where a tick holds one spike, the helper makes the recording's own sequence; several come in the order of rows."""
+    data = recorded("one_event_a_tick")
+    image = ne.compile(crossbar(data, "odin_event", lif(data)), ne.load_chip("odin"))
+    sizes = {port: rows_of(data, port).size for port in ("exc", "inh")}
+    stimulus, tick = ne.one_event_a_tick(ne.stimulus(ticks_of(data), sizes))
+    assert tick.tolist() == [[k // 2 for k in range(800)]]
+    done = ne.run(image, stimulus, engine="python")
+    assert np.array_equal(done.raster("out")[0], data["fired"])
+
+
+def test_wire_makes_neurons_and_projections_learn_as_recorded() -> None:
+    """All but the time references': the same network as by hand."""
+    data = recorded("sdsp")
+    options = {f"theta{k}": data[f"t{k}"] for k in (1, 2, 3)} | {"caleak": data["caleak"], "thetamem": data["thetamem"]}
+    plain = crossbar(data, "odin_event", lif(data))
+    network = ne.wire(plain, "odin_sdsp", calcium=data["ca_enabled"], **options)
+    assert [p.rule for p in network.projections] == ["odin_sdsp.synapse", "odin_sdsp.synapse", None]
+    learned = run(data, ne.compile(network, ne.load_chip("odin")), "python", plastic=True).weights
+    rows = rows_of(data, "exc")
+    assert np.array_equal(learned["exc"].reshape(rows.size, N), data["final_weight"][rows])
+
+
+def test_wire_refuses_other_neurons() -> None:
+    network = ne.Network(
+        [ne.Population("in", 1, ne.HostInput()), ne.Population("out", 1, ne.Firmware("odin", {"threshold": 7}))],
+        [ne.Projection("in", "out", [[1]], routes={"input": [("exc", "weight")]})],
+    )
+    with fails(
+        ne.NetworkError,
+        "odin_sdsp learns at neurons 'odin_event', population 'out' has 'odin'; give it ne.Firmware('odin_event', ...)",
+    ):
+        ne.wire(network, "odin_sdsp")
+    with fails(
+        ne.NetworkError,
+        "odin_sdsp learns on ports exc and inh, but of tref none ends there; name some that do",
+    ):
+        ne.wire(crossbar(recorded("sdsp"), "odin_event", lif(recorded("sdsp"))), "odin_sdsp", projections=["tref"])
+
+
+def test_a_tick_of_one_event_is_the_chips_with_odin_too() -> None:
+    """odin adds a tick up: equal where a tick holds one spike, and never more spikes where it holds several."""
+    data = recorded("one_event_a_tick")
+    tick = np.cumsum(data["event"] == -1) - 1
+    chips = np.zeros((tick[-1] + 1, N), int)
+    np.add.at(chips, tick, data["fired"])
+    plain = crossbar(data, "odin", lif(data))
+    network = ne.Network(
+        [p for p in plain.populations if p.name != "tref"], [p for p in plain.projections if p.name != "tref"]
+    )
+    done = ne.run(ne.compile(network, ne.load_chip("odin")), ticks_of(data), engine="python")
+    assert chips.sum() == 141
+    assert np.array_equal(done.raster("out")[0], chips)
