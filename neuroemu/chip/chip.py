@@ -37,7 +37,7 @@ from neuroemu.chip.width import Bits
 
 LIMITS = (
     "neurons", "axons_in", "axons_out", "synapse_words", "word_bits", "delay", "payload", "targets", "axon_kinds", "weight_shift",
-    "shared_kernels",
+    "shared_kernels", "tick_events",
 )  # fmt: skip
 DEPTHS = ("fifo", "inject_fifo", "eject_fifo", "flits_spike", "flits_payload")
 _MUST_BE_POSITIVE = ("hop_x", "hop_y", "flit", "eject_flit", "packet")

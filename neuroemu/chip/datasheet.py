@@ -122,6 +122,8 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     """Routing entries of one neuron: the cores its packets go to."""
     axon_kinds: Figure | None = None
     """Different pairs of ports and delay among the synapses of one axon."""
+    tick_events: Figure | None = None
+    """Packets that may reach one neuron in a tick before the order in which the silicon takes them matters; a run with more notes it."""
     features: dict[str, Feature] = {}
     """What the chip has or lacks of FEATURES; an absent one is unknown."""
 
