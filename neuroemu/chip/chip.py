@@ -37,7 +37,7 @@ from neuroemu.chip.width import Bits
 
 LIMITS = (
     "neurons", "axons_in", "axons_out", "synapse_words", "word_bits", "delay", "payload", "targets", "axon_kinds", "weight_shift",
-    "shared_kernels", "tick_events",
+    "shared_kernels", "tick_events", "own_rows",
 )  # fmt: skip
 DEPTHS = ("fifo", "inject_fifo", "eject_fifo", "flits_spike", "flits_payload")
 _MUST_BE_POSITIVE = ("hop_x", "hop_y", "flit", "eject_flit", "packet")
@@ -161,6 +161,11 @@ class Chip:
     def shares_kernels(self) -> bool:
         """Whether a core stores the kernel of a convolution once, whatever the number of synapses that use it."""
         return bool(self.limit("shared_kernels"))
+
+    @property
+    def has_own_rows(self) -> bool:
+        """Whether a neuron's packets find an axon by the neuron's address, so that neurons and sources share a core's axons."""
+        return bool(self.limit("own_rows"))
 
     @property
     def weight_range(self) -> tuple[int, int]:

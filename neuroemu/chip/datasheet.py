@@ -122,6 +122,9 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     """Routing entries of one neuron: the cores its packets go to."""
     axon_kinds: Figure | None = None
     """Different pairs of ports and delay among the synapses of one axon."""
+    own_rows: Figure | None = None
+    """1 if a packet of a core's own neuron finds the row (axon) of the neuron's address: where any neuron sends to its own core, each
+    takes one of ``axons_in``, used or not, and sources from elsewhere have the rest."""
     tick_events: Figure | None = None
     """Packets that may reach one neuron in a tick before the order in which the silicon takes them matters; a run with more notes it."""
     features: dict[str, Feature] = {}

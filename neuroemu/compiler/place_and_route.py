@@ -51,8 +51,27 @@ def place_and_route(
     raise CapacityError(
         f"{chip.path}: no core left for population '{name}' from neuron {low} on, the network takes "
         f"{len({core for core, *_ in slices})} cores and {chip.name} has {chip.n_cores} ({chip.sheet.mesh.source}); "
+        f"{_shared(populations, projections, chip)}"
         f"make it smaller, or choose a larger chip ({f'there is room on {others}' if others else 'no shipped one has the room'})"
     )
+
+
+def _shared(populations: Sequence[ImagePopulation], projections: Sequence[ImageProjection], chip: Chip) -> str:
+    """On one core with a row for every neuron: who shares its rows, if they are too many."""
+    if not chip.has_own_rows or chip.n_cores > 1:
+        return ""
+    neurons = sum(population.n for population in populations if not population.is_host)
+    sources = {
+        (projection.pre, int(neuron))
+        for projection in projections
+        if populations[projection.pre].is_host
+        for part in projection.parts
+        for neuron in np.unique(part.pre)
+    }
+    rows = chip.limit("axons_in") or 0
+    if neurons + len(sources) <= rows:
+        return ""
+    return f"{neurons} neurons and {len(sources)} inputs share its {rows} rows ({chip.source('own_rows')}); "
 
 
 def _roomy(
