@@ -37,7 +37,7 @@ from neuroemu.chip.width import Bits
 
 LIMITS = (
     "neurons", "axons_in", "axons_out", "synapse_words", "word_bits", "delay", "payload", "targets", "axon_kinds", "weight_shift",
-    "shared_kernels", "tick_events", "own_rows",
+    "shared_kernels", "tick_events", "own_rows", "row_synapses",
 )  # fmt: skip
 DEPTHS = ("fifo", "inject_fifo", "eject_fifo", "flits_spike", "flits_payload")
 _MUST_BE_POSITIVE = ("hop_x", "hop_y", "flit", "eject_flit", "packet")
@@ -166,6 +166,11 @@ class Chip:
     def has_own_rows(self) -> bool:
         """Whether a neuron's packets find an axon by the neuron's address, so that neurons and sources share a core's axons."""
         return bool(self.limit("own_rows"))
+
+    @property
+    def row_synapses(self) -> int | None:
+        """Synapses that an event at a crossbar visits, whatever their weights; None where it visits those that are."""
+        return self.limit("row_synapses")
 
     @property
     def weight_range(self) -> tuple[int, int]:
@@ -385,6 +390,11 @@ class _Checks:
             raise DatasheetError(f"{self.path}: core.weight_shift: no value; state 0 if stored weights are not shifted")
         if programs.any == bool(programs.names):
             raise DatasheetError(f"{self.path}: core.programs: state either any = true or the names of the programs")
+        for name in programs.timed:
+            if not programs.any and name not in programs.names:
+                raise DatasheetError(
+                    f"{self.path}: core.programs.timed: '{name}' is not in names, which has: {', '.join(programs.names)}; name one of these"
+                )
         payload = core.payload.value if core.payload else None
         if payload is not None and not 2 <= payload <= PAYLOAD_BITS:
             raise DatasheetError(

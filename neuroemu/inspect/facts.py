@@ -65,7 +65,8 @@ def chip_facts(chip: Chip) -> dict[str, Any]:
     ]
     tables["rule feature"] = _features(chip)
     unknown += [f"feature {name}" for name in FEATURES if chip.has(name) is None]
-    figures("energy", sheet.energy, Energy.__struct_fields__, "energy of ")
+    events = tuple(name for name in Energy.__struct_fields__ if name != "visit" or chip.row_synapses is not None)
+    figures("energy", sheet.energy, events, "energy of ")
     figures("time", sheet.time, Time.__struct_fields__, "time of ")
     figures("power", sheet.power, ("static",), "power ")
     return {
