@@ -37,7 +37,7 @@ from neuroemu.chip.width import Bits
 
 LIMITS = (
     "neurons", "axons_in", "axons_out", "synapse_words", "word_bits", "delay", "payload", "targets", "axon_kinds", "weight_shift",
-    "shared_kernels", "tick_events", "own_rows", "row_synapses",
+    "shared_kernels", "tick_events", "own_rows", "row_synapses", "serial",
 )  # fmt: skip
 DEPTHS = ("fifo", "inject_fifo", "eject_fifo", "flits_spike", "flits_payload")
 _MUST_BE_POSITIVE = ("hop_x", "hop_y", "flit", "eject_flit", "packet")
@@ -190,6 +190,11 @@ class Chip:
     def stated_time(self, unit: str) -> bool:
         """Whether the datasheet says anything of a unit's time: a value, that another figure includes it, or that there is none."""
         return getattr(self.sheet.time, unit) is not None
+
+    def without_time(self, unit: str) -> bool:
+        """Whether the datasheet says that a unit takes no time of its own: another figure includes it, or there is none."""
+        figure: Figure | None = getattr(self.sheet.time, unit)
+        return figure is not None and (figure.not_applicable or bool(figure.included_in))
 
     def noc(self, key: str) -> int | None:
         """A depth of ``[noc]``; None where the datasheet is silent."""

@@ -129,6 +129,8 @@ class Core(Struct, frozen=True, forbid_unknown_fields=True):
     takes one of ``axons_in``, used or not, and sources from elsewhere have the rest."""
     row_synapses: Figure | None = None
     """Synapses of a crossbar's row: what each event visits and ``energy.visit`` prices, whatever the weights."""
+    serial: Figure | None = None
+    """1 if a core does one thing at a time: it works on what it took in when its own somas, packets and rules are done."""
     tick_events: Figure | None = None
     """Packets that may reach one neuron in a tick before the order in which the silicon takes them matters; a run with more notes it."""
     features: dict[str, Feature] = {}
@@ -205,6 +207,7 @@ class Time(Struct, frozen=True, forbid_unknown_fields=True):
     credit: Figure | None = None
     axon_in: Figure | None = None
     synop: Figure | None = None
+    reference: Figure | None = None
     soma_active: Figure | None = None
     soma_idle: Figure | None = None
     send: Figure | None = None

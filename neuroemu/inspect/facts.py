@@ -67,7 +67,8 @@ def chip_facts(chip: Chip) -> dict[str, Any]:
     unknown += [f"feature {name}" for name in FEATURES if chip.has(name) is None]
     events = tuple(name for name in Energy.__struct_fields__ if name != "visit" or chip.row_synapses is not None)
     figures("energy", sheet.energy, events, "energy of ")
-    figures("time", sheet.time, Time.__struct_fields__, "time of ")
+    times = tuple(name for name in Time.__struct_fields__ if name != "reference" or programs.timed)
+    figures("time", sheet.time, times, "time of ")
     figures("power", sheet.power, ("static",), "power ")
     return {
         "name": chip.name,

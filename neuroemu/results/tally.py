@@ -149,6 +149,7 @@ def _counted(image: Image, raw: Raw) -> Counter[Where]:
             table["saturation", part.core, f"{owner}.{register}"] += int(n)
     for core, owner in timed_cores(image).items() if tables.rows else ():
         table["row", core, owner] += raw.ticks
+        table["reference", core, owner] += raw.ticks
     table["barrier", HOST, ""] += raw.ticks
     return table
 

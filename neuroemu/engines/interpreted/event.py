@@ -175,6 +175,7 @@ class _Chip:
                 self.count("row", core_number, population.name)
         for number, name in self.timed.items():
             self.count("row", number, name)
+            self.count("reference", number, name)
         rules = self.rules(moment)
         host = self.job.input_packets(presentation, tick)
         everything = [*sends, *(Send(number, neuron, "input", payload) for number, neuron, payload in host)]
