@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroemu.base.errors import CapacityError
-from neuroemu.base.shelf import chips
+from neuroemu.base.shelf import admitted, chips
 from neuroemu.chip.chip import Chip, load_chip
 from neuroemu.compiler.demand import Demand, demands
 from neuroemu.compiler.place import Groups, Placement, Placer
@@ -95,12 +95,14 @@ def _runs(chip: Chip, populations: Sequence[ImagePopulation], projections: Seque
     """Whether the chip has these programs, switches, rules and delays."""
     allowed, delay = chip.sheet.core.programs, chip.limit("delay")
     neurons = all(
-        (allowed.any or population.program in allowed.names)
+        (allowed.any or admitted(allowed.names, str(population.program)) is not None)
         and all(allowed.switches.get(key, value) == value for key, value in population.switches.items())
         for population in populations
         if not population.is_host
     )
-    learns = allowed.rules is None or all(p.program in (None, *allowed.rules) for p in projections)
+    learns = allowed.rules is None or all(
+        p.program is None or admitted(allowed.rules, p.program) is not None for p in projections
+    )
     longest = max((part.delay for projection in projections for part in projection.parts), default=0)
     return neurons and learns and (delay is None or longest <= delay)
 

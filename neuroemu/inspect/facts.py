@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuroemu.base.errors import UnsupportedError
-from neuroemu.base.shelf import find_program, read_text
+from neuroemu.base.shelf import admitted, find_program, read_text
 from neuroemu.chip.chip import LIMITS, Chip
 from neuroemu.chip.datasheet import FEATURES, Energy, Figure, Time
 from neuroemu.compiler.features import of_program, require
@@ -163,13 +163,14 @@ def check_file(path: str | os.PathLike[str], chip: Chip, switches: Mapping[str, 
     found, member = find_program(path)
     facts = []
     for program in read_programs(read_text(found), str(path), member.partition(".")[0]).values():
-        allowed = chip.sheet.core.programs
-        if program.is_neuron and not allowed.any and program.name not in allowed.names:
+        allowed, member = chip.sheet.core.programs, program.name.partition(".")[2]
+        text = f"{found}.{member}" if member else str(found)
+        if program.is_neuron and not allowed.any and admitted(allowed.names, text) is None:
             raise UnsupportedError(
                 f"{path}: {chip.name} runs only the neuron programs {', '.join(allowed.names)} ({allowed.source}); "
                 "choose a chip that runs any, such as generic45"
             )
-        if not program.is_neuron and allowed.rules is not None and program.name not in allowed.rules:
+        if not program.is_neuron and allowed.rules is not None and admitted(allowed.rules, text) is None:
             raise UnsupportedError(
                 f"{path}: {chip.name} runs only the rules: {', '.join(allowed.rules) or 'none'} ({allowed.source}); "
                 "choose a chip that runs any, such as generic45"
