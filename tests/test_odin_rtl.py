@@ -164,8 +164,8 @@ def test_a_tick_of_several_events_misses_spikes_and_the_run_says_so() -> None:
     assert 0 < np.count_nonzero(done.raster("out")) < 0.98 * 787
     reached = (data["weight"][data["event"][1:9]] > 0).sum(axis=0)
     note = (
-        f"60 of 61 ticks hold more than 1 event, tick 1 of presentation 0, {reached.max()} for neuron {reached.argmax()} "
-        "of population 'out': odin takes one after the other (odin), this run adds a tick's up, so its spikes are not the chip's; "
+        f"60 of 61 ticks hold more than 1 event (tick 1 of presentation 0: {reached.max()} for neuron {reached.argmax()} "
+        "of population 'out'); odin takes one after the other (odin), this run adds a tick's up, so its spikes are not the chip's: "
         "give every event a tick of its own with ne.one_event_a_tick (where there are more, odin can only miss spikes; odin_event is "
         "the neuron for an event a tick)"
     )
@@ -184,5 +184,5 @@ def test_no_note_where_events_do_not_meet() -> None:
     closer = network.add(ne.Projection("out", "out", np.eye(3) * 7, "self", routes={"spike": [("exc", "weight")]}))
     run = ne.run(ne.compile(closer, ne.load_chip("odin")), np.ones((4, 2)), engine="python")
     assert run.notes[-1].startswith(
-        "4 of 5 ticks hold more than 1 event, tick 2 of presentation 0, 2 for neuron 0 of population 'out': "
+        "4 of 5 ticks hold more than 1 event (tick 2 of presentation 0: 2 for neuron 0 of population 'out'); "
     )

@@ -30,10 +30,10 @@ def crowded(job: Job, spikes: Spikes, lengths: Ints | None) -> tuple[str, ...]:
         if n > most:
             presentation, tick = divmod(int(place), job.ticks)
             return (
-                f"{several.size} of {int(due.ends.sum())} ticks hold more than {most} event{'s' if most > 1 else ''}, tick "
-                f"{tick} of presentation {presentation}, {n} for neuron {neuron} of population '{name}': {chip.name} takes one after "
-                f"the other ({figure.source}), this run adds a tick's up, so its spikes are not the chip's; give every event a tick of "
-                f"its own with ne.one_event_a_tick{f' ({figure.note})' if figure.note else ''}",
+                f"{several.size} of {int(due.ends.sum())} ticks hold more than {most} event{'s' if most != 1 else ''} (tick {tick} of "
+                f"presentation {presentation}: {n} for neuron {neuron} of population '{name}'); {chip.name} takes one after the other "
+                f"({figure.source}), this run adds a tick's up, so its spikes are not the chip's: give every event a tick of its own "
+                f"with ne.one_event_a_tick{f' ({figure.note})' if figure.note else ''}",
             )
     return ()
 
