@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cases import CASES
+from cases import CASES, firmware
 from crossbars import N, looped, stimulus
 from fails import fails
 from limited import GENERIC
@@ -46,13 +46,13 @@ def test_odin_visits_a_row_an_event_and_its_neurons_a_tick(engine: str) -> None:
     assert costs.unknown == ()
 
 
-def cut(n: int, **limits: int) -> Chip:
-    """generic45 with so many neurons a core and these limits, whose neuron 'lif' takes a time reference a tick."""
+def cut(n: int, timed: str = "lif", **limits: int) -> Chip:
+    """generic45 with so many neurons a core and these limits, where a tick of neuron ``timed`` is a time reference."""
     lines = [
         f'{key} = {{ value = {value}, unit = "x", basis = "estimated", source = "choice" }}'
         for key, value in ({"neurons": n} | limits).items()
     ]
-    text = GENERIC.replace("[core.programs]\n", "\n".join([*lines, "", "[core.programs]", 'timed = ["lif"]', ""]))
+    text = GENERIC.replace("[core.programs]\n", "\n".join([*lines, "", "[core.programs]", f'timed = ["{timed}"]', ""]))
     return parse_chip(text, "small.toml")
 
 
@@ -77,16 +77,18 @@ def test_engines_count_rows_alike_on_two_cores() -> None:
 
 
 def test_learnings_share_of_visits_is_apart() -> None:
-    """In a learning phase packets visit rows; what a modulator says visits none."""
+    """In a learning phase packets visit rows, and so do time references; what a modulator says visits none."""
     case = CASES["graded"](np.random.default_rng(3))
-    image = ne.compile(case.network, cut(4, row_synapses=16, own_rows=1))
+    image = ne.compile(case.network, cut(4, firmware("chatty"), row_synapses=16, own_rows=1))
+    assert image.n_cores == 2
     python, event = (
         ne.run(image, case.stimulus(), engine=engine, plastic=True, commit_every=2) for engine in ("python", "event")
     )
     assert python.differs(event) is None
-    assert python.counts["row"] == python.counts["axon_in"] - python.counts["hook_modulate"]
-    assert python.counts["visit"] == 16 * python.counts["row"]
-    assert python.counts["learning.visit"] == 16 * python.counts["learning.row"] > 0
+    for part in ("", "learning."):
+        counts = {key: python.counts[part + key] for key in ("row", "axon_in", "hook_modulate", "visit", "barrier")}
+        assert counts["row"] == counts["axon_in"] - counts["hook_modulate"] + 2 * counts["barrier"]
+        assert counts["visit"] == 16 * counts["row"] > 16 * 2 * counts["barrier"] > 0
 
 
 def test_a_row_costs_the_same_whatever_its_weights() -> None:
