@@ -59,6 +59,7 @@ def run(data: Arrays, image: ne.Image, engine: str, **options: Any) -> ne.Run:
     assert np.array_equal(
         done.probes["out", "v"][0, 2 : 2 + n], data["v"]
     )  # the host's packets take a tick, one came first
+    assert done.notes == ()  # an event a tick
     assert ne.report(done).total_fj == (n + 1) * 256 * 12700  # an event visits all synapses of its row
     return done
 
