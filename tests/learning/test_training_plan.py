@@ -15,6 +15,7 @@ from fails import fails
 
 import neuroemu as ne
 from neuroemu.cli.main import main
+from neuroemu.engines.available import ENGINES
 from neuroemu.learning.training_plan import follow, load_plan, network_of, plan_of
 
 TEACH = firmware("teach")
@@ -230,7 +231,7 @@ def test_what_a_plan_cannot_do(tmp_path: Path) -> None:
     path.write_text(f"a = {'[' * 5000}")
     with fails(ne.NetworkError, f"{path}: nested too deeply; a plan is tables of values"):
         load_plan(path)
-    with fails(ne.UnknownNameError, "no engine (p) named 'gpu'; did you mean 'cpu'? there are: cpu, event, python"):
+    with fails(ne.UnknownNameError, f"no engine (p) named 'gpu'; did you mean 'cpu'? there are: {', '.join(ENGINES)}"):
         plan_of({**PLAN, "training": {"engine": "gpu"}}, "p")
     text = "layers end with 9 neurons, data set 'digits' has 10 classes; end with one neuron a class"
     with fails(ne.NetworkError, text):
