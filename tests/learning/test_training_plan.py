@@ -53,6 +53,13 @@ def test_the_command_trains_and_writes(
     assert printed["warnings"] == []
     assert ne.load_image(image).digest == printed["image"]
     assert history.read_text().splitlines()[0].startswith("epoch,train_accuracy,test_accuracy")
+    image.unlink()
+    assert shell("train", str(toml(tmp_path / "p.toml", image=str(image), history=str(tmp_path / "h2.csv")))) == 0
+    digest = ne.load_image(image).digest[:12]
+    assert capsys.readouterr().out.splitlines()[-1] == f"trained image {digest}: wrote {image}"
+    assert shell("train", str(toml(tmp_path / "p.toml"))) == 0
+    kept = "not written; -o, or image of a plan's [write], says where to"
+    assert capsys.readouterr().out.splitlines()[-1] == f"trained image {digest}: {kept}"
     assert shell("train", str(toml(tmp_path / "p.toml")), "--epochs", "3") == 2
     text = f"neuroemu: {tmp_path / 'p.toml'}: option --epochs is for NIR files; say it in the TOML file"
     assert capsys.readouterr().err.strip() == text
