@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 
 import neuroemu as ne
+from neuroemu.base.shelf import chips
+from neuroemu.cli.main import COMMANDS
 from neuroemu.language.check import check_program
+from neuroemu.nir.nodes import MAPS, NEURONS
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "docs" / "examples").glob("*.py"))
@@ -45,6 +48,26 @@ def test_readme_shows_the_two_commands_first_and_runs_a_dozen_lines() -> None:
     text = (ROOT / "README.md").read_text()
     assert text.index("make demo") < text.index("make test") < text.index("```python")
     assert sum(line.startswith(">>> ") for line in text.splitlines()) >= 10
+
+
+def test_readme_names_all_that_is_shipped() -> None:
+    """What one adds is a file or a row; the page that people read first says it is there."""
+    rows = dict(re.findall(r"^\| \*\*(.+?)\*\* \| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE))
+    programs = {room: {path.stem for path in (ROOT / "firmware" / room).glob("*.py")} for room in ("neurons", "rules")}
+    shipped = {
+        "Chips": set(chips()),
+        "Neurons": programs["neurons"],
+        "Learning": programs["rules"],
+        "NIR": {*MAPS, *NEURONS},
+    }
+    assert min(map(len, shipped.values())) > 4
+    missing = {row: sorted(names - set(re.findall(r"\w+", rows[row]))) for row, names in shipped.items()}
+    assert missing == {row: [] for row in shipped}, "README.md does not name these, by row"
+
+
+def test_readme_shows_every_command() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert [name for name in COMMANDS if not re.search(rf"(neuroemu|make) {name}\b", text)] == []
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)

@@ -39,7 +39,7 @@ COMMANDS = {
     ),
     "export": (
         "recordings.export",
-        "Write a recording's spikes and input as AEDAT 2.0, for jAER and other tools.",
+        "Write a recording's spikes and input for other tools: AEDAT 2.0 (.aedat), which jAER reads.",
     ),
     "deploy": ("deploy.deploy", "Compile, run and report in one."),
     "train": (

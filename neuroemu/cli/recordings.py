@@ -15,6 +15,7 @@ from neuroemu.cli import steps
 from neuroemu.cli.options import POSITIVE, as_json, engine_option, force
 from neuroemu.cli.screen import Screen
 from neuroemu.cli.show import run_facts, run_text
+from neuroemu.results.export import FORMATS, export_format
 
 
 @click.command()
@@ -94,7 +95,7 @@ def replay(recording: str, image: str, engine: str, workers: int | None, any_ima
 @click.command()
 @click.argument("recording")
 @click.argument("output")
-@click.option("--format", "kind", help="The format of OUTPUT [by its suffix]: aedat2 (.aedat) is there.")
+@click.option("--format", "kind", type=click.Choice(list(FORMATS)), help="The format of OUTPUT [by its suffix].")
 @click.option("--tick-us", type=POSITIVE, default=1000, show_default=True, help="Microseconds a tick lasts.")
 @click.option("--population", help="Only this population, its neurons numbered from 0 [all, by network-wide id].")
 @click.option("--drop-payloads", is_flag=True, help="Write addresses alone where packets carry payloads.")
@@ -110,9 +111,7 @@ def export(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write a recording's spikes and input as AEDAT 2.0, for jAER and other tools."""
-    from neuroemu.results.export import export_format
-
+    """Write a recording's spikes and input for other tools: AEDAT 2.0 (.aedat), which jAER reads."""
     steps.outputs(force, output)
     write = export_format(output, kind).write
     n = write(recording, output, tick_us=tick_us, population=population, drop_payloads=drop_payloads)

@@ -62,8 +62,11 @@ COMMANDS = {
     "load": Command("load [K]", "begin the next presentation of the input, or presentation K", 0, 1),
     "where": Command("where", "presentation, tick and phase"),
     "help": Command("help", "this list"),
-    "quit": Command("quit", "leave"),
+    "quit": Command("quit", "leave; s, u, c, b, h and q are short for step, until, continue, break, help and quit"),
 }  # fmt: skip
+
+SHORT = {"s": "step", "u": "until", "c": "continue", "b": "break", "h": "help", "q": "quit"}
+"""Letters that debuggers have taught people."""
 
 
 class Stepper:
@@ -78,6 +81,7 @@ class Stepper:
     def do(self, line: str) -> Answer:
         """Do one command. Raises NeuroemuError in one sentence."""
         name, _, rest = line.strip().partition(" ")
+        name = SHORT.get(name, name)
         if name not in COMMANDS:
             raise unknown("command", name, COMMANDS)
         command = COMMANDS[name]

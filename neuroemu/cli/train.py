@@ -74,7 +74,7 @@ def train_(plan: str, force: bool, as_json: bool, **options: Any) -> None:
             write_nir(learned(network, done.image), wanted.write.network)
     result = {"epochs": [asdict(epoch) for epoch in done.history], "stopped_early": done.stopped_early}
     found = {"image": done.image.digest, "warnings": [finding.as_dict() for finding in watch.findings]}
-    screen.result(result | found, *_text(done), *(f"warning: {finding}" for finding in watch.findings))
+    screen.result(result | found, *_text(done, wanted), *(f"warning: {finding}" for finding in watch.findings))
 
 
 def _from_toml(path: str) -> Plan:
@@ -104,7 +104,7 @@ def _from_nir(path: str, options: dict[str, Any]) -> Plan:
     return plan_of(raw, path)
 
 
-def _text(done: Training) -> list[Any]:
+def _text(done: Training, plan: Plan) -> list[Any]:
     rows = table("epoch", "train", "test", "spikes a sample", "energy a sample", "of it learning", "seconds")
     for e in done.history:
         test = "" if e.test_accuracy is None else f"{e.test_accuracy:.2%}"
@@ -113,4 +113,9 @@ def _text(done: Training) -> list[Any]:
             str(e.epoch + 1), f"{e.train_accuracy:.2%}", test, f"{e.spikes:,.1f}", energy, learning, f"{e.wall_s:.1f}"
         )
     early = ["stopped early: the test accuracy no longer rose"] if done.stopped_early else []
-    return [rows, *early, f"trained image {done.image.digest[:12]}"]
+    kept = (
+        f"wrote {plan.write.image}"
+        if plan.write.image
+        else "not written; -o, or image of a plan's [write], says where to"
+    )
+    return [rows, *early, f"trained image {done.image.digest[:12]}: {kept}"]

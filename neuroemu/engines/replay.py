@@ -8,7 +8,7 @@ from typing import Any
 
 from neuroemu.base.errors import RunError
 from neuroemu.engines.job import Progress, silent
-from neuroemu.engines.run import Engine, run
+from neuroemu.engines.run import run
 from neuroemu.image.image import Image
 from neuroemu.results.difference import Difference, RecordingDifference, diff_recordings
 from neuroemu.results.packets import RunPackets, header_of, stimulus_of
@@ -33,7 +33,7 @@ def replay(
     recording: Recording | str | os.PathLike[str],
     image: Image,
     *,
-    engine: Engine | str = "cpu",
+    engine: str = "cpu",
     any_image: bool = False,
     workers: int | None = None,
     progress: Progress = silent,

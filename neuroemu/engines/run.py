@@ -26,7 +26,6 @@ from neuroemu.results.packets import header_of, recorder
 from neuroemu.results.recording import Header
 from neuroemu.results.run import Layer, Run
 
-Engine = Literal["cpu", "event", "python"]
 Inputs = Stimulus | ArrayLike | Mapping[str, ArrayLike]
 """A Stimulus, an array for the only host input, or arrays by host input."""
 
@@ -53,7 +52,7 @@ def run(
     inputs: Inputs | None = None,
     *,
     ticks: int | None = None,
-    engine: Engine | str = "cpu",
+    engine: str = "cpu",
     seed: int = 0,
     plastic: bool = False,
     commit_every: int = 1,

@@ -20,7 +20,6 @@ Pair = tuple[int, int]
 Refuse = Callable[[str, str], NetworkError]
 MOST_TAPS = 1 << 25
 """Pairs of a value and a weight that a node lays out as a sparse map; each takes about a hundred bytes on the way."""
-PLANES = ("Conv2d", "SumPool2d", "AvgPool2d")
 
 
 @dataclass(frozen=True, eq=False)

@@ -407,7 +407,7 @@ def test_schema_file_is_the_schema_and_the_datasheets_name_it() -> None:
     stored = (CORES / "datasheet.schema.json").read_text()
     assert stored == json.dumps(json_schema(), indent=1) + "\n", "neuroemu chips --schema > cores/datasheet.schema.json"
     for path in CORES.glob("*.toml"):
-        assert path.read_text().splitlines()[0] == "#:schema ./datasheet.schema.json"
+        assert path.read_text().splitlines()[0] == "#:schema ./datasheet.schema.json", f"the first line of {path.name}"
 
 
 def test_schema_is_no_chip() -> None:

@@ -404,7 +404,7 @@ def test_synapse_words(name: str) -> None:
     limit, source = at(chip, "synapse_words")
     weight = chip.bits("weight", "weight")
     assert weight is not None
-    n_in = {"odin": 256, "loihi2": 8192}.get(name, 4096)
+    n_in = {"loihi2": 8192}.get(name) or chip.limit("axons_in") or 4096
     width = limit // n_in * chip.word_bits // weight.bits
     assert -(-width * weight.bits // chip.word_bits) * n_in == limit
     image = ne.compile(fed(chip, n_in, width, fan(n_in, width)), chip, split=False)
@@ -591,8 +591,10 @@ def test_parameters(name: str, parameter: str) -> None:
     step = stated.step
 
     def using(value: int) -> ne.Network:
-        base = {"decay_u": 0, "decay_v": 0, "threshold": 64}
-        make = PROGRAM.get(name, lambda p, x: ne.Firmware("cuba_lif", {**base, p: x}))
+        programs = chip.sheet.core.programs
+        own = {"decay_u": 0} if programs.any or "cuba_lif" in programs.names else {}
+        program = "cuba_lif" if own else "lif"
+        make = PROGRAM.get(name, lambda p, x: ne.Firmware(program, {**own, "decay_v": 0, "threshold": 64, p: x}))
         return ne.Network([ne.Population("p", 1, make(parameter, value))])
 
     for value in (stated.min, stated.max):

@@ -21,7 +21,7 @@ from insides import drawn, line, online
 
 import neuroemu as ne
 from neuroemu.cli.main import main
-from neuroemu.cli.stepper import COMMANDS
+from neuroemu.cli.stepper import COMMANDS, SHORT
 
 
 class Terminal(io.StringIO):
@@ -109,6 +109,17 @@ def test_a_script_gives_a_line_of_json_a_command(steps: Steps) -> None:
     assert stop is not None
     assert answers[5]["stop"]["found"] == stop.found
     assert answers[6]["p"]["weight" if "weight" in answers[6]["p"] else "w"] == session.register("p", "w").tolist()
+
+
+def test_letters_are_short_for_commands(steps: Steps) -> None:
+    assert set(SHORT.values()) <= set(COMMANDS)
+    assert not set(SHORT) & set(COMMANDS)
+    assert all(letter == name[0] for letter, name in SHORT.items())
+    long = steps.json("step 3; break out.v[0] > 50; continue; until spike of out; help; quit; step")
+    short = steps.json("s 3; b out.v[0] > 50; c; u spike of out; h; q; s")
+    assert len(long) == 6
+    assert [answer | {"command": ""} for answer in short] == [answer | {"command": ""} for answer in long]
+    assert all(f"{letter} " in COMMANDS["quit"].what.replace(",", " ") for letter in SHORT)
 
 
 def test_a_script_is_the_run(steps: Steps) -> None:

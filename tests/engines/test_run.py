@@ -16,6 +16,7 @@ from fails import fails
 
 import neuroemu as ne
 from neuroemu.base.errors import FileError, RunError, StimulusError, UnknownNameError
+from neuroemu.engines.available import ENGINES
 from neuroemu.results.counts import Counts
 from neuroemu.results.run import Spikes
 from neuroemu.results.stored import stored_accuracy
@@ -45,7 +46,11 @@ def graded() -> ne.Run:
 
 # ---- what a run cannot be asked for
 ASKED: list[tuple[dict[str, Any], type[Exception], str]] = [
-    ({"engine": "gpu"}, UnknownNameError, "no engine named 'gpu'; did you mean 'cpu'? there are: cpu, event, python"),
+    (
+        {"engine": "gpu"},
+        UnknownNameError,
+        f"no engine named 'gpu'; did you mean 'cpu'? there are: {', '.join(ENGINES)}",
+    ),
     ({"commit_every": 0}, RunError, "commit_every is 0; commit after 1 to 65536 presentations"),
     ({"commit_every": 65537}, RunError, "commit_every is 65537; commit after 1 to 65536 presentations"),
     ({"seed": 2**63}, RunError, "seed is 9223372036854775808; use one from -2**63 to 2**63 - 1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from neuroemu.base.errors import StimulusError
 from neuroemu.language import isa
 from neuroemu.language.draws import ENCODE_SITE, mix, site_key, tick_key, uniform, unit_key
 from neuroemu.language.machine import SITES
+from neuroemu.learning import encoders
 from neuroemu.network.stimulus import Stimulus
 
+DOCS = Path(__file__).parents[2] / "docs"
 U64 = st.integers(0, (1 << 64) - 1)
 
 
@@ -139,6 +142,14 @@ ENCODERS: dict[str, Any] = {
     "rate": partial(encode.rate, ticks=12, seed=5, top=16, peak=0.5),
     "graded": partial(encode.graded, ticks=12, once=False),
 }
+
+
+def test_every_encoder_is_here_and_in_the_guides() -> None:
+    assert set(ENCODERS) == set(encoders.ENCODERS), "add a case to ENCODERS above"
+    data, training = ((DOCS / page).read_text() for page in ("data.md", "training.md"))
+    for name in ENCODERS:
+        assert f"| `ne.encode.{name}(" in data, f"docs/data.md has no row for {name}"
+        assert f"`{name}`" in training, f"docs/training.md does not name {name}"
 
 
 @pytest.mark.parametrize("kind", ENCODERS)

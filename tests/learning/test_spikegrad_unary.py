@@ -72,7 +72,9 @@ def against_oracle(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+@pytest.mark.parametrize(
+    "sizes", [*SHAPES[:2], *(pytest.param(sizes, marks=pytest.mark.full) for sizes in SHAPES[2:])], ids=str
+)
 def test_random_nets_equal_the_integer_network_whatever_the_order_of_events(sizes: tuple[int, ...]) -> None:
     """Ties, weights past the threshold (several packets an event) and signed inputs are among them."""
     seen = against_oracle(sizes, N_NETS, engine="cpu")

@@ -15,6 +15,7 @@ from fails import fails
 
 import neuroemu as ne
 from neuroemu.cli.main import main
+from neuroemu.engines.available import ENGINES
 from neuroemu.learning.training_plan import follow, load_plan, network_of, plan_of
 
 TEACH = firmware("teach")
@@ -52,6 +53,13 @@ def test_the_command_trains_and_writes(
     assert printed["warnings"] == []
     assert ne.load_image(image).digest == printed["image"]
     assert history.read_text().splitlines()[0].startswith("epoch,train_accuracy,test_accuracy")
+    image.unlink()
+    assert shell("train", str(toml(tmp_path / "p.toml", image=str(image), history=str(tmp_path / "h2.csv")))) == 0
+    digest = ne.load_image(image).digest[:12]
+    assert capsys.readouterr().out.splitlines()[-1] == f"trained image {digest}: wrote {image}"
+    assert shell("train", str(toml(tmp_path / "p.toml"))) == 0
+    kept = "not written; -o, or image of a plan's [write], says where to"
+    assert capsys.readouterr().out.splitlines()[-1] == f"trained image {digest}: {kept}"
     assert shell("train", str(toml(tmp_path / "p.toml")), "--epochs", "3") == 2
     text = f"neuroemu: {tmp_path / 'p.toml'}: option --epochs is for NIR files; say it in the TOML file"
     assert capsys.readouterr().err.strip() == text
@@ -230,7 +238,7 @@ def test_what_a_plan_cannot_do(tmp_path: Path) -> None:
     path.write_text(f"a = {'[' * 5000}")
     with fails(ne.NetworkError, f"{path}: nested too deeply; a plan is tables of values"):
         load_plan(path)
-    with fails(ne.UnknownNameError, "no engine (p) named 'gpu'; did you mean 'cpu'? there are: cpu, event, python"):
+    with fails(ne.UnknownNameError, f"no engine (p) named 'gpu'; did you mean 'cpu'? there are: {', '.join(ENGINES)}"):
         plan_of({**PLAN, "training": {"engine": "gpu"}}, "p")
     text = "layers end with 9 neurons, data set 'digits' has 10 classes; end with one neuron a class"
     with fails(ne.NetworkError, text):

@@ -22,8 +22,12 @@ def test_no_suffix_belongs_to_two_formats() -> None:
 
 
 def test_unknown_formats_are_one_sentence() -> None:
-    with fails(ne.UnknownNameError, "no format named 'aedat3'; did you mean 'aedat2'? there are: aedat2"):
+    with fails(
+        ne.UnknownNameError, f"no format named 'aedat3'; did you mean 'aedat2'? there are: {', '.join(FORMATS)}"
+    ):
         export_format("x.aedat", "aedat3")
-    text = "x.csv: no format has the suffix '.csv'; say which with --format, there are: aedat2 (.aedat, .aedat2, .dat)"
+    known = ", ".join(f"{name} ({', '.join(found.suffixes)})" for name, found in FORMATS.items())
+    assert known.startswith("aedat2 (.aedat, .aedat2, .dat)")
+    text = f"x.none: no format has the suffix '.none'; say which with --format, there are: {known}"
     with fails(ne.UnknownNameError, text):
-        export_format("x.csv")
+        export_format("x.none")
