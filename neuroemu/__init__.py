@@ -49,6 +49,7 @@ _NAMES = {
     "network.conventions": "Conventions",
     "network.network": "CubaLI CubaLIF Firmware HostInput IF LI LIF Modulator Network Phase Population "
     "Projection Sparse View",
+    "network.one_event": "one_event_a_tick",
     "network.reference": "Reference simulate",
     "network.stimulus": "Stimulus stimulus",
     "network.wiring": "wire",

@@ -72,6 +72,7 @@ from neuroemu.network.network import Population as Population
 from neuroemu.network.network import Projection as Projection
 from neuroemu.network.network import Sparse as Sparse
 from neuroemu.network.network import View as View
+from neuroemu.network.one_event import one_event_a_tick as one_event_a_tick
 from neuroemu.network.reference import Reference as Reference
 from neuroemu.network.reference import simulate as simulate
 from neuroemu.network.stimulus import Stimulus as Stimulus

@@ -62,6 +62,7 @@ class Oracle:
         self.mailbox = [simpy.Store(env) for _ in range(n)]
         self.link_n, self.busy, self.wait, self.stall, self.link_free = ([0 for _ in links] for _ in range(5))
         self.push, self.start, self.done = ([0] * traffic.target.size for _ in range(3))
+        self.sent = [env.event() for _ in range(n + 1)]
         self.send_end, self.core_stall = [0] * (n + 1), [0] * (n + 1)
         self.sink_busy, self.sink_done, self.delivered = [0] * n, [0] * n, 0
         for source in range(n + 1):
@@ -86,6 +87,7 @@ class Oracle:
             self.send(number, packet, self.ps.inject)
         yield self.env.timeout(int(self.traffic.tail[source]))
         self.send_end[source] = self.env.now
+        self.sent[source].succeed()
 
     def output(self, link: int, core: int) -> Process:
         """Grant and hold the link; look again whenever something happened at the router."""
@@ -109,10 +111,13 @@ class Oracle:
 
     def sink(self, core: int) -> Process:
         link = int(self.mesh.local[core])
+        if self.ps.serial:
+            yield self.sent[core]
         while True:
             packet = yield self.mailbox[core].get()
             self.start[packet.number] = self.env.now
-            self.env.process(self.give_back_sink(link))
+            if not self.ps.serial:
+                self.env.process(self.give_back_sink(link))
             service = self.ps.axon_in + int(self.traffic.synapses[packet.number]) * self.ps.synop
             yield self.env.timeout(service)
             self.done[packet.number] = self.sink_done[core] = self.env.now
@@ -165,6 +170,8 @@ class Oracle:
 
     def deliver(self, core: int, packet: Packet, delay: int) -> Process:
         yield self.env.timeout(delay)
+        if self.ps.serial:  # there is room for all of them
+            self.env.process(self.give_back_sink(int(self.mesh.local[core])))
         yield self.mailbox[core].put(packet)
 
     def give_back(self, number: int) -> Process:

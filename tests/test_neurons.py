@@ -118,6 +118,12 @@ def odin(s: dict[str, int], p: Now) -> int:
     return int(v >= p["threshold"])
 
 
+def odin_event(s: dict[str, int], p: Now) -> int:
+    v = min(255, max(0, s["v"] + p["exc"] - p["inh"] - p["leak"] * min(1, p["tref"])))
+    s["v"] = 0 if v >= p["threshold"] else v
+    return int(v >= p["threshold"])
+
+
 def sfdfa(s: dict[str, int], p: Now) -> int:
     w = p["drive"] * 2 ** p["scale"]
     s["m"] += w - s["m"] // 2 ** p["k"]
@@ -183,6 +189,9 @@ CASES = {
     "truenorth_small": Neuron(truenorth, SMALL, ("v",), {}, TYPES),
     "truenorth_clipped": Neuron(truenorth, SMALL, ("v",), {"saturate": 1, "random_threshold": 1}, TYPES),
     "odin": Neuron(odin, {"leak": 3, "threshold": 40}, ("v",), {}, {"exc": (0, 7), "inh": (0, 6)}, 0.9),
+    "odin_event": Neuron(
+        odin_event, {"leak": 5, "threshold": 40}, ("v",), {}, {"exc": (0, 7), "inh": (0, 3), "tref": (0, 1)}, 0.5
+    ),
     "sfdfa": Neuron(sfdfa, SFDFA, ("m", "g"), {}, {"drive": (-20, 50)}, 0.05),
     "sfdfa_single": Neuron(sfdfa_single, SFDFA | {"threshold": 30 << 6}, ("m",), {}, {"drive": (-20, 50)}, 0.05),
 }
@@ -397,7 +406,7 @@ def test_sfdfa_is_the_equation_of_the_thesis() -> None:
 
 
 # ---- that each fits a chip
-HOME = {"truenorth": "truenorth", "odin": "odin"}
+HOME = {"truenorth": "truenorth", "odin": "odin", "odin_event": "odin"}
 
 
 @pytest.mark.parametrize("program", sorted({case.program for case in CASES.values()}))
@@ -409,7 +418,7 @@ def test_program_is_proved_to_fit(program: str) -> None:
         assert all(fact.bits in (32, 64) for fact in facts)
 
 
-@pytest.mark.parametrize("name", ["truenorth", "truenorth_linear", "truenorth_random", "odin"])
+@pytest.mark.parametrize("name", ["truenorth", "truenorth_linear", "truenorth_random", "odin", "odin_event"])
 def test_program_is_the_same_on_its_own_chip(name: str) -> None:
     """There a source feeds one port: an input for each."""
     case = CASES[name]
@@ -417,7 +426,7 @@ def test_program_is_the_same_on_its_own_chip(name: str) -> None:
     projections = [replace(p, pre=f"in{k}") for k, p in enumerate(wiring.projections)]
     populations = [ne.Population(p.pre, N_IN, ne.HostInput()) for p in projections] + [wiring.populations[1]]
     stimulus = {p.pre: inputs({name: case})[f"in_{name}"] for p in projections}
-    image = ne.compile(ne.Network(populations, projections), ne.load_chip(case.program))
+    image = ne.compile(ne.Network(populations, projections), ne.load_chip(HOME[case.program]))
     raster = spoken(name, case, image.populations[-1].id0)[0]
     for engine in ("python", "event"):
         assert np.array_equal(ne.run(image, stimulus, engine=engine, seed=SEED).raster(name), raster)

@@ -97,7 +97,31 @@ def classifier() -> Case:
     return Case(network, told(ne.stimulus({"in": rows}, {"in": 8}), labels, 3), 1, sequential=True)
 
 
+def sdsp() -> Case:
+    """Events of the features one after the other, with a time reference a tick."""
+    x, _ = samples(8, 3, 9)
+    rng = np.random.default_rng(5)
+    neuron = ne.Firmware("odin_event", {"leak": 1, "threshold": 20})
+    network = ne.Network(
+        [
+            ne.Population("in", 8, ne.HostInput()),
+            ne.Population("tref", 1, ne.HostInput()),
+            ne.Population("out", 5, neuron),
+        ],
+        [
+            ne.Projection("in", "out", rng.integers(0, 8, (8, 5)), routes={"input": [("exc", "weight")]}),
+            ne.Projection("tref", "out", np.ones((1, 5), int), routes={"input": [("tref", "weight")]}),
+        ],
+        outputs=["out"],
+    )
+    rows = (rng.random((6, N, 8)) < x / 28).astype(np.int64)
+    stimulus, _ = ne.one_event_a_tick(ne.stimulus({"in": rows}, {"in": 8}))
+    network = ne.wire(network, "odin_sdsp", thetamem=9, theta1=0, theta2=3, theta3=3, caleak=2)
+    return Case(network, stimulus, 1, sequential=True)
+
+
 CASES: dict[str, Callable[[], Case]] = {
+    "odin_sdsp": sdsp,
     "sfdfa": sfdfa,
     "spikegrad": lambda: spike_grad("spikegrad"),
     "spikegrad_unary": lambda: spike_grad("spikegrad_unary"),

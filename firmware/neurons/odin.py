@@ -4,7 +4,8 @@
 
 Weights are magnitudes: excitatory sources feed port exc, inhibitory ones inh. A tick is one time-reference event (the leak) and
 then the tick's spikes. ODIN adds them one by one, saturating and comparing after each; here all of a tick's excitation comes first,
-then its inhibition, and the neuron spikes at most once. The two agree when a tick holds one spike.
+then its inhibition, and the neuron spikes at most once. The two agree when a tick holds one spike; where it holds several this neuron fires
+less and at other ticks, and the run's notes say so. odin_event.py is the chip's, event by event.
 """
 from neuroemu.isa import Param, Port, State, clamp
 

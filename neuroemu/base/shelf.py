@@ -82,6 +82,27 @@ def shipped(path: Path) -> bool:
     return path.resolve().is_relative_to(folder("firmware").resolve())
 
 
+def admitted(names: Iterable[str], program: str) -> str | None:
+    """The one of the names that a program goes by: its own, or the name of the same program of the same file; None if none is.
+
+    So ``odin`` admits the path of the shipped odin.py, but no other file of that name. Names that lead nowhere admit themselves only.
+    """
+    listed = list(names)
+    if program in listed:
+        return program
+    asked = _place_of(program)
+    return next((name for name in listed if asked is not None and _place_of(name) == asked), None)
+
+
+def _place_of(program: str) -> tuple[Path, str] | None:
+    """The file and the program in it that a name or path leads to; None if there is none."""
+    try:
+        path, name = find_program(program)
+        return path.resolve(), name.partition(".")[2]
+    except (FileError, UnknownNameError, OSError):
+        return None
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()

@@ -42,7 +42,7 @@ from neuroemu.chip.width import Bits
 
 LIMITS = (
     "neurons", "axons_in", "axons_out", "synapse_words", "word_bits", "delay", "payload", "targets", "axon_kinds", "weight_shift",
-    "shared_kernels",
+    "shared_kernels", "tick_events", "own_rows", "row_synapses", "serial",
 )  # fmt: skip
 DEPTHS = ("fifo", "inject_fifo", "eject_fifo", "flits_spike", "flits_payload")
 _MUST_BE_POSITIVE = ("hop_x", "hop_y", "flit", "eject_flit", "packet")
@@ -171,6 +171,16 @@ class Chip:
         return bool(self.limit("shared_kernels"))
 
     @property
+    def has_own_rows(self) -> bool:
+        """Whether a neuron's packets find an axon by the neuron's address, so that neurons and sources share a core's axons."""
+        return bool(self.limit("own_rows"))
+
+    @property
+    def row_synapses(self) -> int | None:
+        """Synapses that an event at a crossbar visits, whatever their weights; None where it visits those that are."""
+        return self.limit("row_synapses")
+
+    @property
     def weight_range(self) -> tuple[int, int]:
         """The least and the largest weight a synapse stores."""
         weight = self.sheet.core.registers["weight"]
@@ -188,6 +198,11 @@ class Chip:
     def stated_time(self, unit: str) -> bool:
         """Whether the datasheet says anything of a unit's time: a value, that another figure includes it, or that there is none."""
         return getattr(self.sheet.time, unit) is not None
+
+    def without_time(self, unit: str) -> bool:
+        """Whether the datasheet says that a unit takes no time of its own: another figure includes it, or there is none."""
+        figure: Figure | None = getattr(self.sheet.time, unit)
+        return figure is not None and (figure.not_applicable or bool(figure.included_in))
 
     def noc(self, key: str) -> int | None:
         """A depth of ``[noc]``; None where the datasheet is silent."""
@@ -401,6 +416,11 @@ class _Checks:
             raise DatasheetError(f"{self.path}: core.weight_shift: no value; state 0 if stored weights are not shifted")
         if programs.any == bool(programs.names):
             raise DatasheetError(f"{self.path}: core.programs: state either any = true or the names of the programs")
+        for name in programs.timed:
+            if not programs.any and name not in programs.names:
+                raise DatasheetError(
+                    f"{self.path}: core.programs.timed: '{name}' is not in names, which has: {', '.join(programs.names)}; name one of these"
+                )
         payload = core.payload.value if core.payload else None
         if payload is not None and not 2 <= payload <= PAYLOAD_BITS:
             raise DatasheetError(

@@ -86,6 +86,8 @@ class Programs(Struct, frozen=True, forbid_unknown_fields=True):
     switches: dict[str, Setting] = {}
     rules: list[str] | None = None
     """Rule programs the silicon runs; absent: any that fits its registers."""
+    timed: list[str] = []
+    """Neuron programs whose every tick is a time reference: an event that visits ``row_synapses`` too."""
     basis: Basis | None = None
     source: str = ""
     note: str = ""
@@ -137,6 +139,15 @@ class CoreTable(Struct, frozen=True, forbid_unknown_fields=True):
     """Routing entries of one neuron: the cores its packets go to."""
     axon_kinds: Figure | None = None
     """Different pairs of ports and delay among the synapses of one axon."""
+    own_rows: Figure | None = None
+    """1 if a packet of a core's own neuron finds the row (axon) of the neuron's address: where any neuron sends to its own core, each
+    takes one of ``axons_in``, used or not, and sources from elsewhere have the rest."""
+    row_synapses: Figure | None = None
+    """Synapses of a crossbar's row: what each event visits and ``energy.visit`` prices, whatever the weights."""
+    serial: Figure | None = None
+    """1 if a core does one thing at a time: it works on what it took in when its own somas, packets and rules are done."""
+    tick_events: Figure | None = None
+    """Packets that may reach one neuron in a tick before the order in which the silicon takes them matters; a run with more notes it."""
     features: dict[str, Feature] = {}
     """What the chip has or lacks of FEATURES; an absent one is unknown."""
 
@@ -174,6 +185,7 @@ class Energy(Struct, frozen=True, forbid_unknown_fields=True):
     hop_y: Figure | None = None
     axon_in: Figure | None = None
     synop: Figure | None = None
+    visit: Figure | None = None
     synapse_read: Figure | None = None
     synapse_write: Figure | None = None
     soma_active: Figure | None = None
@@ -210,6 +222,7 @@ class Time(Struct, frozen=True, forbid_unknown_fields=True):
     credit: Figure | None = None
     axon_in: Figure | None = None
     synop: Figure | None = None
+    reference: Figure | None = None
     soma_active: Figure | None = None
     soma_idle: Figure | None = None
     send: Figure | None = None
@@ -269,6 +282,7 @@ EVENTS: dict[str, Event] = {
     "hop_y": Event("router", "packet crossing a link north or south"),
     "axon_in": Event("axon-in", "packet taken in by a core"),
     "synop": Event("synapse", "weight added to a neuron's port"),
+    "visit": Event("synapse", "synapse of a crossbar's row that an event visits, whatever its weight; where `row_synapses` is stated"),
     "synapse_read": Event("synapse", "word read from synapse memory"),
     "synapse_write": Event("synapse", "word written to synapse memory"),
     "soma_active": Event("soma", "soma update in a tick in which a synop reached the neuron"),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import CapacityError, NetworkError, UnsupportedError
-from neuroemu.base.shelf import find_program, read_text, unknown
+from neuroemu.base.shelf import admitted, find_program, read_text, unknown
 from neuroemu.chip.chip import Chip
 from neuroemu.chip.width import Bits
 from neuroemu.compiler.features import assumptions, refuse_missing
@@ -136,12 +136,15 @@ class _Compiler:
         age = self.alignment.age[name]
         enable = age if self.aligned else 0
         base = ImagePopulation(name, source.shape, id0, None, {}, {}, {}, age, enable, (), dict(source.compete), None)
-        if integer.program is None:
+        chosen = integer.program
+        if chosen is None:
             if source.compete:
                 raise NetworkError(f"population '{name}' is a host input; the host has no winner unit, give no compete")
             self.folded[name] = None
             return base
-        program = self.load(integer.program, self.supported(integer))
+        allowed = self.chip.sheet.core.programs
+        chosen = chosen if allowed.any else admitted(allowed.names, chosen) or chosen  # by name, wherever the file is
+        program = self.load(chosen, self.supported(integer))
         if not program.is_neuron or is_rule(program):
             raise NetworkError(
                 f"population '{name}': program '{integer.program}' has no soma or has hooks of synapses; give a neuron program"
@@ -150,7 +153,7 @@ class _Compiler:
         self.folded[name], self.widths[name] = program, proof.widths
         params = parameters(self.chip, f"population '{name}'", program, integer.params, source.n)
         return replace(
-            base, program=integer.program, switches=integer.switches, params=params, widths=proof.widths,
+            base, program=chosen, switches=integer.switches, params=params, widths=proof.widths,
             groups=self.compete(source, program), rivals=rivals(source),
         )  # fmt: skip
 
@@ -231,16 +234,18 @@ class _Compiler:
             if source.rule is None and given_:
                 raise NetworkError(f"projection '{name}' has {what} but no rule that takes them; name the rule")
         if source.rule is not None:
-            rule = self.rules[name] = self.load(source.rule, source.switches)
+            rules = self.chip.sheet.core.programs.rules
+            known = admitted(rules, source.rule) if rules is not None else source.rule
+            rule = self.rules[name] = self.load(known or source.rule, source.switches)
             if not is_rule(rule) or rule.is_neuron:
                 raise NetworkError(
                     f"projection '{name}': program '{source.rule}' has no hook of axons or synapses; give a rule program"
                 )
-            program = source.rule
-            rules = self.chip.sheet.core.programs.rules
-            if rules is not None and program not in rules:
+            program = known
+            if rules is not None and known is None:
+                has = ", ".join(rules) or "none"
                 raise UnsupportedError(
-                    f"projection '{name}': rule '{program}' is not in {self.chip.name}, which runs the rules: {', '.join(rules) or 'none'} "
+                    f"projection '{name}': rule '{source.rule}' is not in {self.chip.name}, which runs the rules: {has} "
                     f"({self.chip.sheet.core.programs.source}); take the rule away, or choose a chip that learns, such as generic45"
                 )
             self.posts(name, rule, post)

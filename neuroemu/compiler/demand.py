@@ -64,11 +64,12 @@ class FanIn:
 class Demand:
     """What placing needs to know of a population: its synapses by source, and where it may be cut.
 
-    ``cuts`` are the places 0..n between neurons where a core boundary may lie. ``entries`` are the routing entries every
-    neuron was seen to need, shape (n,); None before anything is routed.
+    ``number`` is the population's. ``cuts`` are the places 0..n between neurons where a core boundary may lie. ``entries`` are the
+    routing entries every neuron was seen to need, shape (n,); None before anything is routed.
     """
 
     name: str
+    number: int
     n: int
     incoming: tuple[FanIn, ...]
     cuts: Ints
@@ -95,7 +96,7 @@ def demands(
         )  # they clear each other's axons
         cuts = np.array([0, population.n]) if one_core else _cuts(population)
         if not population.is_host:
-            found.append(Demand(population.name, population.n, incoming, cuts))
+            found.append(Demand(population.name, number, population.n, incoming, cuts))
     return tuple(found)
 
 
@@ -137,10 +138,12 @@ def largest(n: int, good: Callable[[int], bool]) -> int:
 class Load:
     """What one core holds so far."""
 
-    def __init__(self, number: int, n_sources: Sequence[int], word_bits: int, *, kinds: bool) -> None:
-        self.number, self.word_bits, self.counts_kinds = number, word_bits, kinds
+    def __init__(self, number: int, n_sources: Sequence[int], word_bits: int, *, kinds: bool, own_rows: bool) -> None:
+        self.number, self.word_bits, self.counts_kinds, self.own_rows = number, word_bits, kinds, own_rows
         self.neurons = self.words = self.entries = 0
         self.axons = [np.zeros(n, bool) for n in n_sources]
+        self.here = [np.zeros(n, bool) for n in n_sources]
+        """Neurons that this core holds, by population."""
         self.kinds: dict[tuple[int, str], NDArray[np.bool_]] = {}
         self.kernels: dict[FanIn, NDArray[np.bool_]] = {}
 
@@ -148,16 +151,25 @@ class Load:
         """Totals on this core if neurons low..high-1 were added, by limit."""
         yield "neurons", self.neurons + high - low
         rows = [part.rows(low, high) for part in demand.incoming]
-        axons: dict[int, NDArray[np.bool_]] = {}
-        for part, row in zip(demand.incoming, rows, strict=True):
-            axons[part.source] = axons.get(part.source, self.axons[part.source]) | (row > 0)
-        yield "axons_in", sum(int(np.sum(axons.get(source, old))) for source, old in enumerate(self.axons))
+        yield "axons_in", self._axons(demand, rows, low, high)
         if self.counts_kinds:
             yield "axon_kinds", self.worst_axon(demand, low, high)[0]
         words = [self._new_words(part, row, low, high) for part, row in zip(demand.incoming, rows, strict=True)]
         yield "synapse_words", self.words + sum(words)
         if demand.entries is not None:
             yield "axons_out", self.entries + int(demand.entries[low:high].sum())
+
+    def _axons(self, demand: Demand, rows: Sequence[Ints], low: int, high: int) -> int:
+        """Axons with neurons low..high-1: one a source; with rows of their own, and a neuron that sends to its core, one a neuron too."""
+        axons = list(self.axons)
+        for part, row in zip(demand.incoming, rows, strict=True):
+            axons[part.source] = axons[part.source] | (row > 0)
+        if self.own_rows:
+            here = list(self.here)
+            here[demand.number] = here[demand.number] | _span(demand.n, low, high)
+            if any(np.any(source & own) for source, own in zip(axons, here, strict=True)):
+                axons = [source | own for source, own in zip(axons, here, strict=True)]
+        return sum(int(np.sum(source)) for source in axons)
 
     def worst_axon(self, demand: Demand, low: int, high: int) -> tuple[int, int, int]:
         """The axon with most kinds of synapses if neurons low..high-1 were added: (kinds, source population, neuron)."""
@@ -192,8 +204,14 @@ class Load:
         self.entries = total.get("axons_out", self.entries)
         if self.counts_kinds:
             self.kinds = self._kinds(demand, low, high)
+        self.here[demand.number] |= _span(demand.n, low, high)
         for part in demand.incoming:
             self.axons[part.source] |= part.rows(low, high) > 0
             if part.kernel is not None:
                 self.kernels[part] = self.kernels.get(part, False) | part.stored(low, high)
         return Slice(self.number, low, high, slot)
+
+
+def _span(n: int, low: int, high: int) -> NDArray[np.bool_]:
+    """Which of n neurons are low..high-1."""
+    return (np.arange(n) >= low) & (np.arange(n) < high)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from neuroemu.base.errors import UnsupportedError
-from neuroemu.base.shelf import chips
+from neuroemu.base.shelf import admitted, chips
 from neuroemu.chip.chip import Chip, load_chip
 from neuroemu.chip.datasheet import FEATURES
 from neuroemu.language.evaluate import place_of
@@ -83,9 +83,9 @@ def of_network(network: Network) -> list[Need]:
 def runs(chip: Chip, neurons: Iterable[str], rules: Iterable[str]) -> bool:
     """Whether a chip runs these neuron and rule programs at all."""
     programs = chip.sheet.core.programs
-    return (programs.any or set(neurons) <= set(programs.names)) and (
-        programs.rules is None or set(rules) <= set(programs.rules)
-    )
+    neurons_run = programs.any or all(admitted(programs.names, name) is not None for name in neurons)
+    stated = programs.rules
+    return neurons_run and (stated is None or all(admitted(stated, name) is not None for name in rules))
 
 
 def require(chip: Chip, needs: list[Need], neurons: Iterable[str] = (), rules: Iterable[str] = ()) -> None:

@@ -67,7 +67,8 @@ class Placer:
 
     def empty(self, number: int = -1) -> Load:
         """A core that holds nothing."""
-        return Load(number, self.sizes, self.chip.word_bits, kinds="axon_kinds" in self.limits)
+        kinds = "axon_kinds" in self.limits
+        return Load(number, self.sizes, self.chip.word_bits, kinds=kinds, own_rows=self.chip.has_own_rows)
 
     def over(self, core: Load, demand: Demand, low: int, high: int) -> tuple[str, int] | None:
         """The first limit that neurons low..high-1 would break on this core, and what they would need."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroemu.base.errors import CapacityError
-from neuroemu.base.shelf import chips
+from neuroemu.base.shelf import admitted, chips
 from neuroemu.chip.chip import Chip, load_chip
 from neuroemu.compiler.demand import Demand, demands
 from neuroemu.compiler.place import Groups, Placement, Placer
@@ -51,8 +51,27 @@ def place_and_route(
     raise CapacityError(
         f"{chip.path}: no core left for population '{name}' from neuron {low} on, the network takes "
         f"{len({core for core, *_ in slices})} cores and {chip.name} has {chip.n_cores} ({chip.sheet.mesh.source}); "
+        f"{_shared(populations, projections, chip)}"
         f"make it smaller, or choose a larger chip ({f'there is room on {others}' if others else 'no shipped one has the room'})"
     )
+
+
+def _shared(populations: Sequence[ImagePopulation], projections: Sequence[ImageProjection], chip: Chip) -> str:
+    """On one core with a row for every neuron: who shares its rows, if they are too many."""
+    if not chip.has_own_rows or chip.n_cores > 1:
+        return ""
+    neurons = sum(population.n for population in populations if not population.is_host)
+    sources = {
+        (projection.pre, int(neuron))
+        for projection in projections
+        if populations[projection.pre].is_host
+        for part in projection.parts
+        for neuron in np.unique(part.pre)
+    }
+    rows = chip.limit("axons_in") or 0
+    if neurons + len(sources) <= rows:
+        return ""
+    return f"{neurons} neurons and {len(sources)} inputs share its {rows} rows ({chip.source('own_rows')}); "
 
 
 def _roomy(
@@ -76,12 +95,14 @@ def _runs(chip: Chip, populations: Sequence[ImagePopulation], projections: Seque
     """Whether the chip has these programs, switches, rules and delays."""
     allowed, delay = chip.sheet.core.programs, chip.limit("delay")
     neurons = all(
-        (allowed.any or population.program in allowed.names)
+        (allowed.any or admitted(allowed.names, str(population.program)) is not None)
         and all(allowed.switches.get(key, value) == value for key, value in population.switches.items())
         for population in populations
         if not population.is_host
     )
-    learns = allowed.rules is None or all(p.program in (None, *allowed.rules) for p in projections)
+    learns = allowed.rules is None or all(
+        p.program is None or admitted(allowed.rules, p.program) is not None for p in projections
+    )
     longest = max((part.delay for projection in projections for part in projection.parts), default=0)
     return neurons and learns and (delay is None or longest <= delay)
 

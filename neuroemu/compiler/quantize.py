@@ -15,6 +15,7 @@ import numpy as np
 
 from neuroemu.base.arrays import Floats, Ints
 from neuroemu.base.errors import UnsupportedError
+from neuroemu.base.shelf import admitted
 from neuroemu.chip.chip import Chip
 from neuroemu.chip.width import Bits
 from neuroemu.image.loss import Loss
@@ -108,7 +109,7 @@ class _Quantizer:
     def supported(self, population: str, program: str) -> None:
         """Refuse a program the silicon lacks, before anything else about the population: nothing else would help."""
         allowed = self.chip.sheet.core.programs
-        if not allowed.any and program not in allowed.names:
+        if not allowed.any and admitted(allowed.names, program) is None:
             raise UnsupportedError(
                 f"population '{population}': program '{program}' is not in {self.chip.name}, which runs {', '.join(allowed.names)} "
                 f"({allowed.source}); use one of these, or a chip such as generic45"

@@ -17,6 +17,7 @@ from neuroemu.chip.aer import PAYLOAD_BITS
 from neuroemu.engines.available import ENGINES, available_engines
 from neuroemu.engines.footprint import check_footprint
 from neuroemu.engines.job import Job, Outcome, Progress, longest, silent
+from neuroemu.engines.tick_events import crowded
 from neuroemu.image.image import Image
 from neuroemu.image.memory import Memory, check_memory, remembered, unchanged
 from neuroemu.language.isa import MAX_BATCH, MAX_TICKS
@@ -211,5 +212,5 @@ def _as_run(job: Job, engine: str, outcome: Outcome, wall_s: float) -> Run:
         timing=outcome.timing,
         wall_s=round(wall_s - outcome.compile_s, 6),
         compile_s=round(outcome.compile_s, 6),
-        notes=image.notes,
+        notes=(*image.notes, *crowded(job, outcome.spikes, outcome.lengths)),
     )

@@ -31,6 +31,7 @@ from neuroemu.image.parts import Params as Params
 from neuroemu.image.parts import Part as Part
 from neuroemu.image.parts import Routing as Routing
 from neuroemu.image.parts import Slice as Slice
+from neuroemu.image.parts import own_axons
 from neuroemu.image.parts import ranges as ranges
 from neuroemu.language.frozen import without_learning
 from neuroemu.language.language import Program
@@ -141,6 +142,9 @@ class Image:
                 here["neurons"] += piece.high - piece.low
         for core, n in zip(*np.unique(self.routing.axon_core, return_counts=True), strict=True):
             used[int(core)]["axons_in"] = int(n)
+        if self.chip.has_own_rows:
+            for core, own in own_axons(self.populations, self.routing).items():
+                used[core]["axons_in"] += used[core]["neurons"] - own
         for (number, _), (indptr, _axons) in self.routing.entries.items():
             cores = self.populations[number].core_of
             for core in np.unique(cores[cores != HOST]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -148,3 +148,15 @@ class Routing:
     axon_population: Ints
     axon_neuron: Ints
     entries: dict[tuple[int, str], tuple[Ints, Ints]]
+
+
+def own_axons(populations: Sequence[ImagePopulation], routing: Routing) -> dict[int, int]:
+    """How many of a core's axons stand for neurons of the core itself, by core; a core without any is not there."""
+    own: dict[int, int] = {}
+    for number, population in enumerate(populations):
+        mine = routing.axon_population == number
+        core = routing.axon_core[mine]
+        inside = core[population.core_of[routing.axon_neuron[mine]] == core]
+        for each, n in zip(*np.unique(inside, return_counts=True), strict=True):
+            own[int(each)] = own.get(int(each), 0) + int(n)
+    return own

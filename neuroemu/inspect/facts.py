@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuroemu.base.errors import FirmwareError, UnsupportedError
-from neuroemu.base.shelf import find_program, read_text, unknown
+from neuroemu.base.shelf import admitted, find_program, read_text, unknown
 from neuroemu.chip.chip import LIMITS, Chip
 from neuroemu.chip.datasheet import FEATURES, Energy, Figure, Time
 from neuroemu.compiler.features import of_program, require
@@ -66,8 +66,10 @@ def chip_facts(chip: Chip) -> dict[str, Any]:
     ]
     tables["rule feature"] = _features(chip)
     unknown += [f"feature {name}" for name in FEATURES if chip.has(name) is None]
-    figures("energy", sheet.energy, Energy.__struct_fields__, "energy of ")
-    figures("time", sheet.time, Time.__struct_fields__, "time of ")
+    events = tuple(name for name in Energy.__struct_fields__ if name != "visit" or chip.row_synapses is not None)
+    figures("energy", sheet.energy, events, "energy of ")
+    times = tuple(name for name in Time.__struct_fields__ if name != "reference" or programs.timed)
+    figures("time", sheet.time, times, "time of ")
     figures("power", sheet.power, ("static",), "power ")
     return {
         "name": chip.name,
@@ -210,13 +212,15 @@ def _known(path: str, programs: list[Program], switches: Mapping[str, int]) -> N
 
 def _allowed(path: str, program: Program, chip: Chip, switches: Mapping[str, int]) -> None:
     """Refuse a program that the chip does not run, or not with these switches."""
-    allowed = chip.sheet.core.programs
-    if program.is_neuron and not allowed.any and program.name not in allowed.names:
+    allowed, found = chip.sheet.core.programs, find_program(path)[0]
+    member = program.name.partition(".")[2]
+    text = f"{found}.{member}" if member else str(found)
+    if program.is_neuron and not allowed.any and admitted(allowed.names, text) is None:
         raise UnsupportedError(
             f"{path}: {chip.name} runs only the neuron programs {', '.join(allowed.names)} ({allowed.source}); "
             "choose a chip that runs any, such as generic45"
         )
-    if not program.is_neuron and allowed.rules is not None and program.name not in allowed.rules:
+    if not program.is_neuron and allowed.rules is not None and admitted(allowed.rules, text) is None:
         raise UnsupportedError(
             f"{path}: {chip.name} runs only the rules: {', '.join(allowed.rules) or 'none'} ({allowed.source}); "
             "choose a chip that runs any, such as generic45"

@@ -263,11 +263,19 @@ def _events(dense: Dense) -> Events:
     rows, n, _ = dense.shape
     by_presentation = dense.transpose(1, 0, 2)
     sample, row, neuron = np.nonzero(by_presentation)
-    starts = np.searchsorted(sample * rows + row, np.arange(n * rows + 1))
+    return listed(sample * rows + row, neuron, by_presentation[sample, row, neuron], rows, n)
+
+
+def listed(place: Ints, neuron: NDArray[np.integer], payload: NDArray[np.integer], rows: int, n: int) -> Events:
+    """Packets as Events of ``n`` presentations of ``rows`` rows.
+
+    ``place`` (packets,) is presentation * rows + row of every packet, ascending, and neurons ascend within a place.
+    """
+    starts = np.searchsorted(place, np.arange(n * rows + 1))
     indptr = np.empty((n, rows + 1), np.int64)
     indptr[:, :-1] = starts[:-1].reshape(n, rows)
     indptr[:, -1] = starts[rows::rows]
-    return Events(indptr, neuron.astype(np.int32), by_presentation[sample, row, neuron].astype(np.int32))
+    return Events(indptr, neuron.astype(np.int32), payload.astype(np.int32))
 
 
 def _modulation(name: str, array: NDArray[np.generic], n: int) -> Ints:

@@ -22,7 +22,7 @@ LEARNING = "learning."
 def count_names() -> tuple[str, ...]:
     """Every key that a run can have counted: events of a datasheet, sends by channel, calls of hooks, and what went wrong."""
     sends = (f"send_{channel}" for channel in CHANNELS)
-    counted = {*EVENTS, *sends, *(f"hook_{hook}" for hook in HOOKS)} - {"send"}
+    counted = {*EVENTS, *sends, *(f"hook_{hook}" for hook in HOOKS), "row", "reference"} - {"send"}
     return (*sorted(counted | {"saturation", "dropped"}), *sorted(LEARNING + key for key in counted))
 
 

@@ -339,8 +339,16 @@ def _row(chip: Chip, event: str, count: int) -> Row:
 
 
 def _time_bound(run: Run, chip: Chip) -> tuple[int | None, tuple[str, ...]]:
-    """A lower bound of the run's time: on every core the send side and the receive side work one thing after another."""
-    sides = (("soma_active", "soma_idle", "send", "packet"), ("axon_in", "synop"))
+    """A lower bound of the run's time: on every core the send side and the receive side work one thing after another.
+
+    On a serial core both are one.
+    """
+    sides: tuple[tuple[str, ...], ...] = (
+        ("reference", "soma_active", "soma_idle", "send", "packet"),
+        ("axon_in", "synop"),
+    )
+    if chip.limit("serial"):
+        sides = (sum(sides, ()),)
     missing, busiest, known = [], 0, False
     for side in sides:
         busy: Counter[int] = Counter()
@@ -348,7 +356,7 @@ def _time_bound(run: Run, chip: Chip) -> tuple[int | None, tuple[str, ...]]:
             keys = [k for k in run.counts.names if k.startswith("send_")] if event == "send" else [event]
             ps = chip.time_ps(event)
             if ps is None:
-                missing += [event] if any(run.counts[key] for key in keys) else []
+                missing += [event] if any(run.counts[key] for key in keys) and not chip.without_time(event) else []
                 continue
             known = True
             for key in keys:
@@ -356,7 +364,7 @@ def _time_bound(run: Run, chip: Chip) -> tuple[int | None, tuple[str, ...]]:
                     busy[core] += n * ps
         busiest = max(busiest, max(busy.values(), default=0))
     barrier = chip.barrier_ps(run.n_tiles)
-    if barrier is None:
+    if barrier is None and not chip.without_time("barrier"):
         missing.append("barrier")
     if not known and barrier is None:
         return None, tuple(missing)

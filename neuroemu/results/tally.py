@@ -15,6 +15,7 @@ import numpy as np
 from neuroemu.base.arrays import Ints
 from neuroemu.image.image import HOST, Image, ImagePopulation, ImageProjection, Part, Slice
 from neuroemu.image.prepared import prepared
+from neuroemu.image.rows import silent_rows, timed_cores
 from neuroemu.language.check import Proof, check_program
 from neuroemu.language.isa import HOOKS, LEARNING_HOOKS
 from neuroemu.language.language import Program
@@ -67,6 +68,8 @@ class Tables:
             target = image.routing.axon_core[axons]
             x, y = hops(image, source, target)
             self.hops[number, channel] = (source, x, y)
+        self.rows = image.chip.row_synapses is not None
+        self.silent = silent_rows(image) if self.rows else {}
 
     def arrivals(self, raw: Raw, number: int, channel: str, place: int) -> Ints:
         """Packets of every pre neuron that came due at the delay of a projection's part."""
@@ -140,6 +143,9 @@ def _counted(image: Image, raw: Raw) -> Counter[Where]:
         slices = _slices_of(image, owner)
         for part, n in zip(slices, by_slice, strict=True):
             table["saturation", part.core, f"{owner}.{register}"] += int(n)
+    for core, owner in timed_cores(image).items() if tables.rows else ():
+        table["row", core, owner] += raw.ticks
+        table["reference", core, owner] += raw.ticks
     table["barrier", HOST, ""] += raw.ticks
     return table
 
@@ -162,6 +168,9 @@ def _sends(
         if not population.is_host:
             for core in sorted({piece.core for piece in population.slices}):
                 table[f"send_{channel}", int(core), population.name] += int(sends[core_of == core].sum())
+                if (number, channel) in tables.silent:
+                    own = tables.silent[number, channel] & (core_of == core)
+                    table["row", int(core), population.name] += int(sends[own].sum())
         if (number, channel) not in image.routing.entries:
             continue
         indptr, axons = image.routing.entries[number, channel]
@@ -176,7 +185,10 @@ def _sends(
             table["hop_y", int(core), population.name] += int((per_entry * y)[chosen].sum())
         target = image.routing.axon_core[axons]
         for core in np.unique(target):
-            table["axon_in", int(core), population.name] += int(np.repeat(taken, np.diff(indptr))[target == core].sum())
+            n = int(np.repeat(taken, np.diff(indptr))[target == core].sum())
+            table["axon_in", int(core), population.name] += n
+            if tables.rows:
+                table["row", int(core), population.name] += n
 
 
 def _somas(raw: Raw, number: int, population: ImagePopulation, image: Image, table: Counter[Where]) -> None:
@@ -252,11 +264,13 @@ def proof_of(image: Image, owner: str) -> Proof:
 
 
 def expand(image: Image, counts: Counts) -> Counts:
-    """Add what follows from hook invocations: operations by class, register and memory words, weight updates."""
+    """Add what follows from hook invocations (operations by class, register and memory words, weight updates) and rows (visits)."""
     table = Counter(counts.table)
     owners: dict[str, ImagePopulation | ImageProjection] = {p.name: p for p in image.populations}
     owners |= {p.name: p for p in image.projections}
     for (key, core, owner), times in counts.table.items():
+        if key == "row":
+            table["visit", core, owner] += times * (image.chip.row_synapses or 0)
         if not key.startswith("hook_"):
             continue
         program = image.program_of(owners[owner])

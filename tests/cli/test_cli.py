@@ -188,13 +188,15 @@ def test_a_switch_that_the_silicon_lacks_does_not_fit(shell: Shell) -> None:
 def test_a_program_the_chip_lacks_is_said_before_its_weights(shell: Shell) -> None:
     """Weights of another sign would not help a network of neurons that the chip has not."""
     assert shell("compile", NETWORK, "--chip", "odin", "-o", "a.image") == 1
-    text = "program 'lif' is not in odin, which runs odin (odin); use one of these, or a chip such as generic45"
+    text = "program 'lif' is not in odin, which runs odin, odin_event, odin_sdsp.neuron (odin); use one of these, "
+    text += "or a chip such as generic45"
     assert shell.err.endswith(f"{text}\n")
 
 
 def test_the_demo_takes_the_bits_a_chip_has(shell: Shell) -> None:
     assert shell("demo", "--chip", "odin") == 1
-    text = "program 'lif' is not in odin, which runs odin (odin); use one of these, or a chip such as generic45"
+    text = "program 'lif' is not in odin, which runs odin, odin_event, odin_sdsp.neuron (odin); use one of these, "
+    text += "or a chip such as generic45"
     assert shell.err.endswith(f"{text}\n")
 
 

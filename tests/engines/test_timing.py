@@ -254,3 +254,46 @@ def test_watchdog_counts_what_it_does_not_name(run: Run) -> None:
     packets = [(source, 1, 0) for source in range(mesh.n_sources) for _ in range(9)]
     with pytest.raises(RunError, match=r", tile \(0, 0\) input local6 8 of 8 and 4 more; let every core take its"):
         run(mesh, PLAIN, [traffic(mesh, packets)], blocked=0)  # type: ignore[call-arg]
+
+
+# ---- serial cores
+def test_serial_cores_agree_to_the_picosecond() -> None:
+    """Oracle, network and twin, where what a core took in waits for its own work."""
+    longer = waited = 0
+    for seed in range(2 * CASES):
+        mesh, latencies, tick = random_case(seed)
+        serial = replace(latencies, serial=1)
+        expected = Oracle(ShuffledEnvironment(seed), mesh, serial, tick).fields()
+        event = noc_event.run(mesh, serial, [tick] * (1 + seed % 2), ShuffledEnvironment(-seed))[-1]
+        (twin,) = noc_twin.run(mesh, serial, [tick])
+        for timing in (event, twin):
+            found = named(timing)
+            assert [name for name in expected if found[name] != expected[name]] == [], f"seed {seed}"
+        assert event.held_by == twin.held_by
+        waited += bool((twin.start == twin.send_end[tick.target]).any())
+        longer += twin.tick_ps > noc_twin.run(mesh, latencies, [tick])[0].tick_ps
+    assert waited > 0.5 * 2 * CASES
+    assert longer > 0.25 * 2 * CASES
+
+
+def test_a_serial_core_by_hand(run: Run) -> None:
+    """Core 0 sends to itself at 100 and 300 and works on until 1000; then it takes in, 250 a packet. Core 1 has sent long since."""
+    mesh = Mesh(1, 1, 2)
+    serial = replace(PLAIN, axon_in=200, synop=50, serial=1)
+    packets = replace(traffic(mesh, [(0, 100, 0), (0, 200, 0), (1, 50, 1)], synapses=1), tail=np.array([700, 0, 0]))
+    (timing,) = run(mesh, serial, [packets])
+    assert timing.send_end.tolist() == [1000, 50, 0]
+    assert timing.start.tolist() == [1000, 1250, 50 + 10 + 20 + 70]
+    assert timing.done.tolist() == [1250, 1500, 400]
+    assert (timing.work_ps, timing.held_by) == (1500, Holder("sink", 0))
+    assert run(mesh, replace(serial, serial=0), [packets])[0].work_ps == 1000
+
+
+def test_serial_cores_never_block_the_network() -> None:
+    """Every core sends much to every other through FIFOs of one packet, and takes nothing in before it has sent."""
+    mesh = Mesh(3, 2, 2)
+    serial = replace(PLAIN, fifo=1, inject_fifo=1, eject_fifo=1, axon_in=5000, serial=1)
+    pairs = [(a, 1, b) for a in range(mesh.n_cores) for _ in range(3) for b in range(mesh.n_cores)]
+    for timing in (each(mesh, serial, [traffic(mesh, pairs)])[0] for each in (noc_event.run, noc_twin.run)):
+        assert (timing.sink_busy == 5000 * 3 * mesh.n_cores).all()
+        assert all(timing.start[k] >= timing.send_end[b] for k, (_, _, b) in enumerate(pairs))

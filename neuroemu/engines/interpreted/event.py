@@ -26,6 +26,7 @@ from neuroemu.engines.noc.clock import Collector
 from neuroemu.engines.noc.noc_event import Noc
 from neuroemu.engines.noc.traffic import Carried, Sends, TrafficOf
 from neuroemu.image.image import HOST, Image
+from neuroemu.image.rows import silent_rows, timed_cores
 from neuroemu.results.counts import Counts, Where
 from neuroemu.results.tally import expand, hops, of_learning, rule_operations
 
@@ -107,6 +108,9 @@ class _Chip:
         }
         self.words = self.chip.weight_width
         self.operations = rule_operations(self.image) if job.plastic else {}
+        self.rows = self.chip.row_synapses is not None
+        self.silent = silent_rows(self.image) if self.rows else {}
+        self.timed = timed_cores(self.image) if self.rows else {}
 
     def run(self) -> Outcome:
         self.env.process(self.presentations())
@@ -164,7 +168,14 @@ class _Chip:
         self.recorder.tick(presentation, tick, sends, [core.core for core in self.cores.values()])
         for send in sends:
             population = self.image.populations[send.population]
-            self.count(f"send_{send.channel}", int(population.core_of[send.neuron]), population.name)
+            core_number = int(population.core_of[send.neuron])
+            self.count(f"send_{send.channel}", core_number, population.name)
+            silent = self.silent.get((send.population, send.channel))
+            if silent is not None and silent[send.neuron]:
+                self.count("row", core_number, population.name)
+        for number, name in self.timed.items():
+            self.count("row", number, name)
+            self.count("reference", number, name)
         rules = self.rules(moment)
         host = self.job.input_packets(presentation, tick)
         everything = [*sends, *(Send(number, neuron, "input", payload) for number, neuron, payload in host)]
@@ -175,6 +186,8 @@ class _Chip:
         """Packets that the network delivered in the last tick reach the axons."""
         for population, n in Counter(taken.population for taken in core.mailbox).items():
             self.count("axon_in", number, self.image.populations[population].name, n)
+            if self.rows:
+                self.count("row", number, self.image.populations[population].name, n)
         return core.open(tick)
 
     def active(self) -> NDArray[np.bool_]:

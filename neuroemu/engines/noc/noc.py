@@ -6,7 +6,7 @@ number is an integer; times are picoseconds from the tick's start. Nothing here 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Literal
 
@@ -52,6 +52,8 @@ class Latencies:
     """Depth of a router's input from another router."""
     inject_fifo: int
     eject_fifo: int
+    serial: int = 0
+    """1 if a core does one thing at a time: what it takes in it works on when it has sent, and there is room for all of it."""
 
     def __post_init__(self) -> None:
         assert all(getattr(self, name) >= 1 for name in SHORTEST)
@@ -177,6 +179,10 @@ class Traffic:
         """(n_packets,) time at the sink."""
         return latencies.axon_in + self.synapses * latencies.synop
 
+    def sink_ps(self, latencies: Latencies) -> Ints:
+        """(n_packets,) time for which a packet keeps the sink from the next one: none where cores work on them later."""
+        return np.zeros_like(self.target) if latencies.serial else self.service_ps(latencies)
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -237,6 +243,23 @@ class Measured:
 
     def timing(self, mesh: Mesh, latencies: Latencies, traffic: Traffic) -> TickTiming:
         """Add what follows from the packets' times."""
+        if latencies.serial:
+            return self.one_thing_at_a_time(mesh, latencies, traffic)._timing(mesh, latencies, traffic)
+        return self._timing(mesh, latencies, traffic)
+
+    def one_thing_at_a_time(self, mesh: Mesh, latencies: Latencies, traffic: Traffic) -> Measured:
+        """The same with what serial cores took in worked on after their last own work, in order of arrival."""
+        start, done, service = self.start.copy(), self.done.copy(), traffic.service_ps(latencies)
+        for core in range(mesh.n_cores):
+            here = np.flatnonzero(traffic.target == core)
+            here = here[np.argsort(self.start[here], kind="stable")]
+            spent = np.cumsum(service[here])
+            free = np.maximum(self.start[here], self.send_end[core]) - (spent - service[here])
+            done[here] = np.maximum.accumulate(free) + spent
+            start[here] = done[here] - service[here]
+        return replace(self, start=start, done=done)
+
+    def _timing(self, mesh: Mesh, latencies: Latencies, traffic: Traffic) -> TickTiming:
         busy, last = np.zeros(mesh.n_cores, np.int64), np.zeros(mesh.n_cores, np.int64)
         np.add.at(busy, traffic.target, self.done - self.start)
         np.maximum.at(last, traffic.target, self.done)
@@ -254,7 +277,8 @@ class Measured:
         k = int(self.done.argmax())
         source, target = int(np.searchsorted(traffic.indptr, k, "right")) - 1, int(traffic.target[k])
         others = np.delete(self.done, k)[np.delete(traffic.target, k) == target]
-        if (others == self.start[k]).any():
+        waited = latencies.serial and self.start[k] == self.send_end[target]
+        if (others == self.start[k]).any() or waited:
             return Holder("sink", target)
         if self.start[k] - self.push[k] == mesh.flight_ps(latencies, source, target, int(traffic.flits[k])):
             return Holder("source", source)

@@ -300,7 +300,7 @@ class Noc:
             fifo.begin(now)
         for sink in self.sinks:
             sink.begin(now)
-        columns = (traffic.target, traffic.flits, traffic.service_ps(self.latencies), traffic.work)
+        columns = (traffic.target, traffic.flits, traffic.sink_ps(self.latencies), traffic.work)
         packets = [_Packet(k, *row) for k, row in enumerate(zip(*(c.tolist() for c in columns), strict=True))]
         bounds = traffic.indptr.tolist()
         for number, (source, tail) in enumerate(zip(self.sources, traffic.tail.tolist(), strict=True)):

@@ -111,7 +111,7 @@ class _Twin:
             self.packets = np.zeros(n, PACKET)
         packets, sources = self.packets[:n], self.sources
         packets["target"], packets["flits"], packets["work"] = traffic.target, traffic.flits, traffic.work
-        packets["service"] = traffic.service_ps(self.latencies)
+        packets["service"] = traffic.sink_ps(self.latencies)
         sources["next"], sources["stop"] = traffic.indptr[:-1], traffic.indptr[1:]
         sources["tail"] = traffic.tail
         delivered = self.kernel.tick(self.kernel.NocState(packets=self.packets, **self.fixed))

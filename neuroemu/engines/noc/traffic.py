@@ -18,6 +18,7 @@ from neuroemu.chip.aer import CHANNELS
 from neuroemu.chip.chip import Chip
 from neuroemu.engines.noc.noc import Latencies, Mesh, Traffic
 from neuroemu.image.image import HOST, Image
+from neuroemu.image.rows import silent_rows, timed_cores
 
 UNKNOWN_DEPTH = 8
 """Packets a FIFO holds where the datasheet does not say."""
@@ -63,10 +64,11 @@ def latencies(chip: Chip, n_tiles: int) -> tuple[Latencies, tuple[str, ...]]:
 
     times = {field.name: time(field.name) for field in fields(Latencies) if field.name in FIGURES}
     barrier = chip.barrier_ps(n_tiles)
-    if barrier is None:
+    if barrier is None and not chip.without_time("barrier"):
         unknown.append("barrier")
     depths = {name: depth(name) for name in ("fifo", "inject_fifo", "eject_fifo")}
-    return Latencies(barrier=barrier or 0, **times, **depths), tuple(unknown)
+    serial = int(bool(chip.limit("serial")))
+    return Latencies(barrier=barrier or 0, serial=serial, **times, **depths), tuple(unknown)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +103,7 @@ class TrafficOf:
         self.unknown = unknown + tuple(name for name in SIZES if getattr(self.chip.sheet.noc, name) is None)
         self.slots()
         self.tables()
+        self.events()
 
     # ---- the mesh in use
     @cached_property
@@ -170,6 +173,15 @@ class TrafficOf:
         self.indptr, self.axons, self.n_synapses = (np.concatenate(a) for a in (indptr, axons, synapses))
         self.target = self.placed(routing.axon_core)
 
+    def events(self) -> None:
+        """What happens on cores of crossbars without a packet: a time reference a tick, and visits of rows of zeros."""
+        timed = timed_cores(self.image)
+        self.reference = np.zeros(self.mesh.n_sources, np.int64)
+        self.reference[self.placed(np.array(sorted(timed), np.int64))] = self.chip.time_ps("reference") or 0
+        if timed and not self.chip.stated_time("reference"):
+            self.unknown = (*self.unknown, "reference")
+        self.silent = silent_rows(self.image) if self.latencies.serial else {}
+
     def synapses(self, number: int, channel: str) -> Ints:
         """Synops that a packet on the channel causes at every axon of the chip, whenever they come due, shape (n_axons,)."""
         routing = self.image.routing
@@ -218,12 +230,22 @@ class TrafficOf:
             self.core_of[ids[which]],
         )
         work, tail = self.work(by, self.position[ids[which]], rank == 0, enabled, active, rules)
+        tail += self.unsent(sends) * self.latencies.axon_in
         target, synapses = self.target[carried.axon], self.n_synapses[entry]
         if modulated:
             target, synapses, work, by, carried = self.tell(modulated, target, synapses, work, by, carried)
         flits = np.where(carried.payload == 1, *self.flits)
         indptr = np.searchsorted(by, np.arange(self.mesh.n_sources + 1))
         return Traffic(indptr, target, flits, synapses, work, tail), carried
+
+    def unsent(self, sends: Sends) -> Ints:
+        """Sends that visit a row of zeros on the sender's own, serial core, (n_sources,): the core takes them in, packet or not."""
+        found = np.zeros(self.mesh.n_sources, np.int64)
+        for (number, channel), silent in self.silent.items():
+            mine = np.flatnonzero((sends.population == number) & (sends.channel == CHANNELS[channel]))
+            neuron = sends.neuron[mine][silent[sends.neuron[mine]]]
+            np.add.at(found, self.placed(self.image.populations[number].core_of[neuron]), 1)
+        return found
 
     def work(
         self,
@@ -245,10 +267,12 @@ class TrafficOf:
         before = np.where(opens, begin[by], np.concatenate([[0], reached[:-1]]) if reached.size else reached)
         work = reached - before + first * ps.spike + ps.axon_out
         host = by == self.mesh.n_cores
+        work += np.where(opens, self.reference[by], 0)
         work[host] = np.where(opens[host], 0, ps.host_packet)
         last = begin.copy()
         np.maximum.at(last, by[~host], reached[~host])
         tail = end - last
+        tail += np.where(np.bincount(by, minlength=self.mesh.n_sources) == 0, self.reference, 0)
         tail[self.mesh.n_cores] = 0
         if rules is not None:
             tail += rules * ps.rule_operation
