@@ -69,7 +69,7 @@ from neuroemu.network.stimulus import Stimulus as Stimulus
 from neuroemu.network.stimulus import stimulus as stimulus
 from neuroemu.network.wiring import wire as wire
 from neuroemu.nir.read import read_nir as read_nir
-from neuroemu.nir.read import write_nir as write_nir
+from neuroemu.nir.write import write_nir as write_nir
 from neuroemu.results.aedat import to_aedat2 as to_aedat2
 from neuroemu.results.difference import Difference as Difference
 from neuroemu.results.difference import RecordingDifference as RecordingDifference

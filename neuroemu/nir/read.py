@@ -1,4 +1,4 @@
-"""NIR graphs in and out (neuromorphs/NIR): nodes become populations, what lies between them projections.
+"""NIR graphs (neuromorphs/NIR) as networks: nodes become populations, what lies between them projections.
 
 NIR carries neither dt nor the reset rule, its timing, the comparison or the decay: these are options here, with the defaults
 of network.Conventions, read from and written to the graph's metadata under ``neuroemu``.
@@ -6,12 +6,12 @@ of network.Conventions, read from and written to the graph's metadata under ``ne
 
 from __future__ import annotations
 
+import math
 import os
 import signal
-import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,12 +21,14 @@ import numpy as np
 
 from neuroemu.base.errors import FileError, NetworkError
 from neuroemu.network.conventions import Conventions, by_present_names
-from neuroemu.network.network import HostInput, Network, Population, Projection
-from neuroemu.network.synapses import synapses
+from neuroemu.network.network import Network
 from neuroemu.nir.graph import GraphReader
-from neuroemu.nir.nodes import NEURONS, SUPPORTED
+from neuroemu.nir.nodes import SUPPORTED
 
 METADATA = "neuroemu"
+"""The metadata group with the conventions that NIR has no place for."""
+SHAPES = "neuroemu_shapes"
+"""The metadata group with the shapes of populations that are written flat, by name."""
 PATIENCE_S = 60
 """Seconds that HDF5 may take to read a file."""
 
@@ -57,7 +59,7 @@ def read_nir(
              "max_spikes": max_spikes, "compare": compare}  # fmt: skip
     stated = {name: value for name, value in given.items() if value is not None}
     conventions = _conventions(path, graph, by_present_names(stated))
-    return GraphReader(str(path), graph, conventions, graded_input).network()
+    return _shaped(path, graph, GraphReader(str(path), graph, conventions, graded_input).network())
 
 
 def _load(path: str | os.PathLike[str]) -> Any:
@@ -66,7 +68,7 @@ def _load(path: str | os.PathLike[str]) -> Any:
     if not _outlived(path):
         raise FileError(f"{path}: is damaged: the HDF5 library crashes or hangs on it; export it again")
     kinds = _checked(path)
-    for name, kind in kinds.items():
+    for name, kind in kinds:
         if kind not in SUPPORTED:
             raise NetworkError(
                 f"{path}: node '{name}' is a {kind}, which is not imported; neuroemu imports {', '.join(SUPPORTED)}"
@@ -77,8 +79,8 @@ def _load(path: str | os.PathLike[str]) -> Any:
         raise NetworkError(f"{path}: the graph cannot be read ({_short(error)}); export it again") from None
 
 
-def _checked(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Type of every node of a file that is a NIR file."""
+def _checked(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
+    """Name and type of every node of a file that is a NIR file."""
     try:
         with h5py.File(path, "r") as file:
             return _kinds(file["node"])
@@ -110,14 +112,15 @@ def _short(error: Exception) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def _kinds(group: Any, prefix: str = "") -> dict[str, str]:
-    """Type of every node, by name; nested names are joined by a dot."""
-    found = {}
+def _kinds(group: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """Name and type of every node; nested names are joined by a dot, so a name may occur twice."""
+    found = []
     for name, node in group["nodes"].items():
-        kind = node["type"][()]
-        found[f"{prefix}{name}"] = kind.decode() if isinstance(kind, bytes) else str(kind)
-        if found[f"{prefix}{name}"] == "NIRGraph":
-            found |= _kinds(node, f"{prefix}{name}.")
+        stored = node["type"][()]
+        kind = stored.decode() if isinstance(stored, bytes) else str(stored)
+        found.append((f"{prefix}{name}", kind))
+        if kind == "NIRGraph":
+            found += _kinds(node, f"{prefix}{name}.")
     return found
 
 
@@ -135,71 +138,16 @@ def _conventions(path: object, graph: Any, given: Mapping[str, Any]) -> Conventi
     return Conventions(**{**read, **given})
 
 
-def write_nir(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write a float network as a NIR file with its conventions in the metadata, whole or not at all.
-
-    Raises NetworkError for populations in register units and rules, which NIR cannot express.
-    """
-    nodes: dict[str, Any] = {}
-    edges: list[tuple[str, str]] = []
-    for population in network.populations:
-        nodes[population.name] = _node(population)
-    for projection in network.projections:
-        _write_projection(network, projection, nodes, edges)
-    for name in network.outputs:
-        label = "output" if len(network.outputs) == 1 else f"output_{name}"
-        while label in nodes:  # a population of that name
-            label += "_"
-        nodes[label] = nir.Output({"output": np.array(network.population(name).shape)})
-        edges.append((name, label))
-    metadata = {METADATA: asdict(network.conventions)}
-    graph = nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
-    target = Path(path)
-    try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
-            nir.write(Path(folder) / target.name, graph)
-            (Path(folder) / target.name).replace(target)
-    except OSError as error:
-        raise FileError(
-            f"{path}: cannot be written ({error.strerror or error}); check the folder and its permissions"
-        ) from None
-
-
-def _node(population: Population) -> Any:
-    neuron = population.neuron
-    if isinstance(neuron, HostInput):
-        return nir.Input({"input": np.array(population.shape)})
-    kind = type(neuron).__name__
-    if kind not in NEURONS:
-        raise NetworkError(f"population '{population.name}' is in register units; NIR holds float models only")
-    values = {
-        field.name: np.broadcast_to(np.asarray(getattr(neuron, field.name), np.float64), population.shape).copy()
-        for field in fields(neuron)
-        if field.name != "bias"
-    }
-    return getattr(nir, kind)(**values)
-
-
-def _write_projection(
-    network: Network, projection: Projection, nodes: dict[str, Any], edges: list[tuple[str, str]]
-) -> None:
-    source, target = network.population(projection.pre), network.population(projection.post)
-    if projection.rule is not None:
-        raise NetworkError(
-            f"projection '{projection.label}' runs a rule; NIR holds no rules, write the network without it"
-        )
-    pre, post, weight, delay = synapses(projection, source.n, target.n)
-    into = network.into(target.name)
-    bias = np.broadcast_to(np.asarray(getattr(target.neuron, "bias", 0.0), np.float64).ravel(), (target.n,))
-    for ticks in np.unique(delay) if delay.size else [0]:
-        matrix = np.zeros((target.n, source.n))
-        matrix[post[delay == ticks], pre[delay == ticks]] = weight[delay == ticks]
-        stem = f"{projection.label}" if len(np.unique(delay)) <= 1 else f"{projection.label}.{ticks}"
-        first = projection is into[0] and (not delay.size or ticks == delay.min())
-        nodes[f"{stem}.weight"] = nir.Affine(matrix, bias.copy()) if first and np.any(bias != 0) else nir.Linear(matrix)
-        tail = source.name
-        if ticks:
-            nodes[f"{stem}.delay"] = nir.Delay(np.full(source.n, ticks * network.conventions.dt))
-            edges.append((tail, f"{stem}.delay"))
-            tail = f"{stem}.delay"
-        edges += [(tail, f"{stem}.weight"), (f"{stem}.weight", target.name)]
+def _shaped(path: object, graph: Any, network: Network) -> Network:
+    """The network with the shapes that ``write_nir`` kept in the metadata for populations of more than one dimension."""
+    stored = graph.metadata.get(SHAPES, {}) if isinstance(graph.metadata, dict) else {}
+    shapes = {}
+    for name, value in stored.items() if isinstance(stored, dict) else ():
+        sizes = np.atleast_1d(value)
+        known = [population for population in network.populations if population.name == name]
+        if not known or sizes.dtype.kind not in "iu" or np.any(sizes < 1) or math.prod(sizes.tolist()) != known[0].n:
+            has = f"has {known[0].n} neurons" if known else "is no population"
+            raise NetworkError(f"{path}: metadata {SHAPES}/{name} is {value}, but '{name}' {has}; correct or remove it")
+        shapes[name] = tuple(int(size) for size in sizes)
+    populations = [replace(p, size=shapes.get(p.name, p.size)) for p in network.populations]
+    return replace(network, populations=tuple(populations))

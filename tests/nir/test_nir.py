@@ -250,26 +250,3 @@ def test_metadata_that_is_no_convention(tmp_path: Path) -> None:
     text = f"{path}: metadata neuroemu/colour is not a convention; the conventions are {known}"
     with fails(ne.NetworkError, text):
         ne.read_nir(path)
-
-
-# ---- what NIR cannot hold
-def units(neuron: Any, **projection: Any) -> ne.Network:
-    return ne.Network(
-        [ne.Population("in", 1, ne.HostInput()), ne.Population("out", 1, neuron)],
-        [ne.Projection("in", "out", [[1]], **projection)],
-        outputs=["out"],
-    )
-
-
-def test_what_nir_cannot_hold_is_not_written(tmp_path: Path) -> None:
-    path = tmp_path / "n.nir"
-    with fails(ne.NetworkError, "population 'out' is in register units; NIR holds float models only"):
-        ne.write_nir(units(ne.Firmware("if", {"threshold": 3})), path)
-    text = "projection 'in->out' runs a rule; NIR holds no rules, write the network without it"
-    with fails(ne.NetworkError, text):
-        ne.write_nir(units(ne.LIF(tau=1e-3), rule="some"), path)
-    assert not list(tmp_path.iterdir())
-    gone = tmp_path / "no" / "n.nir"
-    text = f"{gone}: cannot be written (No such file or directory); check the folder and its permissions"
-    with fails(ne.FileError, text):
-        ne.write_nir(units(ne.LIF(tau=1e-3)), gone)
