@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from neuroemu.base.arrays import Floats, Ints
-from neuroemu.base.errors import NetworkError
+from neuroemu.nir.checks import Refuse, check_size
 from neuroemu.nir.linear import Entries, factor_tags, tags
 
 Shape = tuple[int, int, int]
 """Channels, height, width."""
 Pair = tuple[int, int]
-Refuse = Callable[[str, str], NetworkError]
 PLANES = ("Conv2d", "SumPool2d", "AvgPool2d")
 
 
@@ -156,6 +154,8 @@ def _check_window(name: str, kind: str, window: SlidingWindow, shape: Shape, ref
         raise refuse(
             name, f"a kernel of {window.size} does not fit into {shape[1:]} with this padding; correct the {kind}"
         )
+    check_size(name, (shape[0], *window.size), refuse)
+    check_size(name, (shape[0], *window.output(*shape[1:])), refuse)
 
 
 def _pair(value: Any) -> Pair:

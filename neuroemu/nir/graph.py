@@ -14,6 +14,7 @@ from neuroemu.base.arrays import Floats
 from neuroemu.base.errors import ConventionWarning, NetworkError
 from neuroemu.network.conventions import Conventions
 from neuroemu.network.network import HostInput, Network, Neuron, Population, Projection, Route
+from neuroemu.nir.checks import Way, check_node, check_size, unique_names
 from neuroemu.nir.convolution import Plane, plane_map
 from neuroemu.nir.linear import LinearMap, Term, chain
 from neuroemu.nir.nodes import BORDER, MAPS, NEURONS, MapNode, parameter_shape
@@ -23,13 +24,16 @@ TOLERANCE = 1e-3
 
 
 class GraphReader:
-    """Walks one graph, flattened: nested graphs lose their border, their nodes keep a dotted name."""
+    """Walks one graph, flattened: nested graphs lose their border, their nodes get a dotted name that no other node has."""
 
     def __init__(self, path: str, graph: Any, conventions: Conventions, graded: bool) -> None:
         self.path, self.conventions, self.graded = path, conventions, graded
         self.nodes: dict[str, Any] = {}
         self.before: dict[str, list[str]] = {}
-        self.flatten(graph, "")
+        self.names = unique_names(graph)
+        self.flatten(graph, ())
+        for name, node in self.nodes.items():
+            check_node(name, node, self.refuse)
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.planes: dict[str, Plane] = {}
 
@@ -39,30 +43,40 @@ class GraphReader:
     def kind(self, name: str) -> str:
         return type(self.nodes[name]).__name__
 
-    def flatten(self, graph: Any, prefix: str) -> None:
+    def flatten(self, graph: Any, way: Way) -> None:
         nested = {name for name, node in graph.nodes.items() if isinstance(node, nir.NIRGraph)}
         for name, node in graph.nodes.items():
             if name in nested:
-                self.flatten(node, f"{prefix}{name}.")
+                self.flatten(node, (*way, name))
             else:
-                self.nodes[prefix + name] = node
-                self.before.setdefault(prefix + name, [])
+                self.nodes[self.names[*way, name]] = node
+                self.before.setdefault(self.names[*way, name], [])
+        seen: set[tuple[str, str]] = set()
         for source, target in graph.edges:
-            for end in (source, target):
-                if end not in graph.nodes:
-                    raise NetworkError(
-                        f"{self.path}: edge ('{source}', '{target}') names '{end}', which is no node; correct the edges"
-                    )
-            tail = self.border(graph, prefix, source, nir.Output) if source in nested else prefix + source
-            head = self.border(graph, prefix, target, nir.Input) if target in nested else prefix + target
+            self.check_edge(graph, source, target, seen)
+            tail = self.border(graph, way, source, nir.Output) if source in nested else self.names[*way, source]
+            head = self.border(graph, way, target, nir.Input) if target in nested else self.names[*way, target]
             self.before.setdefault(head, []).append(tail)
 
-    def border(self, graph: Any, prefix: str, name: str, kind: type) -> str:
+    def check_edge(self, graph: Any, source: str, target: str, seen: set[tuple[str, str]]) -> None:
+        """Refuse an edge to no node, and one that was ``seen``: NIR knows no double edges, and adding up would double weights."""
+        for end in (source, target):
+            if end not in graph.nodes:
+                raise NetworkError(
+                    f"{self.path}: edge ('{source}', '{target}') names '{end}', which is no node; correct the edges"
+                )
+        if (source, target) in seen:
+            raise NetworkError(f"{self.path}: edge ('{source}', '{target}') is listed twice; keep one")
+        seen.add((source, target))
+
+    def border(self, graph: Any, way: Way, name: str, kind: type) -> str:
         """The node of a nested graph that stands for its border."""
         inside = [child for child, node in graph.nodes[name].nodes.items() if isinstance(node, kind)]
         if len(inside) != 1:
-            raise self.refuse(prefix + name, f"nested graph has {len(inside)} {kind.__name__} nodes; give it one")
-        return f"{prefix}{name}.{inside[0]}"
+            raise self.refuse(
+                ".".join((*way, name)), f"nested graph has {len(inside)} {kind.__name__} nodes; give it one"
+            )
+        return self.names[*way, name, inside[0]]
 
     # ---- what kind of node
     def is_host(self, name: str) -> bool:
@@ -135,6 +149,7 @@ class GraphReader:
         if name not in self.shapes:
             self.shapes[name] = ()
             self.shapes[name] = self._shape(name)
+            check_size(name, self.shapes[name], self.refuse)
         if not self.shapes[name]:
             raise self.refuse(name, "its size depends on itself; give the loop a node with parameters of its size")
         return self.shapes[name]

@@ -97,8 +97,15 @@ def _linear(graph: Graph, name: str, before: list[Term]) -> list[Term]:
 
 def _affine(graph: Graph, name: str, before: list[Term]) -> list[Term]:
     first, *others = _linear(graph, name, before)
-    bias = np.broadcast_to(np.asarray(graph.nodes[name].bias, np.float64).ravel(), (graph.size(name),))
-    return [first.plus(bias), *others]
+    return [first.plus(_bias(graph, name, graph.size(name))), *others]
+
+
+def _bias(graph: Graph, name: str, n: int) -> Floats:
+    """A node's bias, one value for all or one for each of n outputs, as n values."""
+    bias = np.asarray(graph.nodes[name].bias, np.float64).ravel()
+    if bias.size not in (1, n):
+        raise graph.refuse(name, f"bias has {bias.size} values for {n} outputs; give one, or one an output")
+    return np.broadcast_to(bias, (n,))
 
 
 def _scaled(graph: Graph, name: str, before: list[Term]) -> list[Term]:
@@ -118,8 +125,7 @@ def _pooled(graph: Graph, name: str, before: list[Term]) -> list[Term]:
 def _convolved(graph: Graph, name: str, before: list[Term]) -> list[Term]:
     first, *others = _pooled(graph, name, before)
     shape = graph.plane(name).shape
-    bias = np.broadcast_to(np.asarray(graph.nodes[name].bias, np.float64).ravel(), shape[0])
-    return [first.plus(np.repeat(bias, math.prod(shape[1:]))), *others]
+    return [first.plus(np.repeat(_bias(graph, name, shape[0]), math.prod(shape[1:]))), *others]
 
 
 def _delayed(graph: Graph, name: str, before: list[Term]) -> list[Term]:

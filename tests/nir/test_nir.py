@@ -112,6 +112,26 @@ def test_nested_graphs_lose_their_border(tmp_path: Path) -> None:
     assert network.outputs == ("lif.cells",)
 
 
+def test_a_nested_name_does_not_hide_another_node(tmp_path: Path) -> None:
+    """A nested graph m with a node lif, beside a node called m.lif: both run, and the outer one keeps its name."""
+    inner = {
+        "input": nir.Input({"input": np.array([3])}),
+        "lif": lif(3, v_threshold=ONE(3) * 7),
+        "output": nir.Output({"output": np.array([3])}),
+    }
+    nodes = plain()[0] | {
+        "m": nir.NIRGraph(inner, [("input", "lif"), ("lif", "output")], type_check=False),
+        "m.lif": lif(3, v_threshold=ONE(3) * 5),
+        "to": nir.Linear(np.eye(3)),
+    }
+    del nodes["lif"]
+    network = read(tmp_path, nodes, [("in", "fc"), ("fc", "m"), ("m", "to"), ("to", "m.lif"), ("m.lif", "o")])
+    thresholds = {p.name: float(p.neuron.v_threshold[0]) for p in network.populations[1:]}
+    assert thresholds == {"m.lif_": 7, "m.lif": 5}
+    assert [(p.pre, p.post) for p in network.projections] == [("in", "m.lif_"), ("m.lif_", "m.lif")]
+    assert network.outputs == ("m.lif",)
+
+
 def test_conventions_travel_in_the_file(tmp_path: Path) -> None:
     conventions = ne.Conventions(dt=1e-3, reset="subtract", spike_if=">=")
     network = ne.Network(
@@ -172,6 +192,18 @@ def nested(n_inputs: int) -> nir.NIRGraph:
 
 BAD_GRAPHS = [
     (change(edges=[("in", "ghost")]), "{p}: edge ('in', 'ghost') names 'ghost', which is no node; correct the edges"),
+    (change(edges=[("in", "fc")]), "{p}: edge ('in', 'fc') is listed twice; keep one"),
+    (change({"fc": nir.Linear(ONE((3, 2)) * 1j)}), "{p}: node 'fc': weight holds complex128 values; give real numbers"),
+    (change({"fc": nir.Linear(ONE((3, 2)) * np.nan)}), "{p}: node 'fc': weight holds nan; give numbers"),
+    (change({"lif": lif(3, tau=np.array([1e-3, 0, 1e-3]))}), "{p}: node 'lif': tau is 0 s; a time constant is above 0"),
+    (change({"in": nir.Input({"input": np.array([-3])})}),
+     "{p}: node 'in': has shape [-3]; a shape is whole numbers of at least 1"),
+    (change({"o": nir.Output({"output": np.array([1.5])})}),
+     "{p}: node 'o': has shape [1.5]; a shape is whole numbers of at least 1"),
+    (change({"in": nir.Input({"input": np.array([1 << 40])})}),
+     "{p}: node 'in': has shape (1099511627776,), 1099511627776 values; at most 16777216 are imported, split the node"),
+    (change({"fc": nir.Affine(ONE((3, 2)), ONE(5))}),
+     "{p}: node 'fc': bias has 5 values for 3 outputs; give one, or one an output"),
     (change({"lif": nested(2)}), "{p}: node 'lif': nested graph has 2 Input nodes; give it one"),
     (change({"in": lif(2)}, [("in", "in")]), "{p}: the graph has no Input node; add one"),
     (change({"o": lif(3)}), "{p}: the graph has no Output node; add one"),
