@@ -48,6 +48,7 @@ _NAMES = {
     "network.reference": "Reference simulate",
     "network.stimulus": "Stimulus stimulus",
     "network.wiring": "wire",
+    "netx.read": "read_lava_dl",
     "nir.read": "read_nir",
     "nir.write": "write_nir",
     "results.aedat": "to_aedat2",

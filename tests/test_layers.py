@@ -15,6 +15,7 @@ ROOMS = (
     "engines",
     "results",
     "compiler",
+    "netx",
     "nir",
     "image",
     "network",

@@ -59,7 +59,7 @@ def demo(chip: str, weight_bits: int | None, data: str | None, as_json: bool) ->
 @compiling
 @as_json
 def compile_(network: str, chip: str, output: str, as_json: bool, **options: Any) -> None:
-    """Compile a NIR network into an image for a chip."""
+    """Compile a network, a NIR file or a .net file of lava-dl, into an image for a chip."""
     screen = Screen(as_json)
     image = steps.build(screen, network, chip, options)
     image.save(output)
@@ -114,7 +114,7 @@ def deploy(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Compile, run and report in one."""
+    """Compile a NIR file or a .net file of lava-dl, run it and report, in one."""
     screen = Screen(as_json)
     how = steps.pick_running(options)
     given = steps.given(input_path, labels_path, output, force)

@@ -105,7 +105,7 @@ def plane_map(name: str, node: Any, fed: tuple[int, ...], refuse: Refuse) -> Pla
     if len(fed) != 3:
         raise refuse(name, f"is fed values of shape {fed}; a {kind} takes (channels, rows, columns)")
     shape = (fed[0], fed[1], fed[2])
-    _check_window(name, kind, window, shape, refuse)
+    check_window(name, kind, window, shape, refuse)
     return pool(1.0 if kind == "SumPool2d" else 1.0 / math.prod(size), shape, window)
 
 
@@ -127,7 +127,7 @@ def _convolution(name: str, node: Any, fed: tuple[int, ...], refuse: Refuse) -> 
     before, after = _padding(name, node.padding, size, stride, dilation, refuse)
     window = SlidingWindow(size, stride, dilation, before, after)
     shape = (fed[0], fed[1], fed[2])
-    _check_window(name, "Conv2d", window, shape, refuse)
+    check_window(name, "Conv2d", window, shape, refuse)
     return convolve(weight, groups, shape, window, name)
 
 
@@ -146,7 +146,8 @@ def _padding(name: str, padding: Any, size: Pair, stride: Pair, dilation: Pair, 
     return (total[0] // 2, total[1] // 2), (total[0] - total[0] // 2, total[1] - total[1] // 2)
 
 
-def _check_window(name: str, kind: str, window: SlidingWindow, shape: Shape, refuse: Refuse) -> None:
+def check_window(name: str, kind: str, window: SlidingWindow, shape: Shape, refuse: Refuse) -> None:
+    """Raise NetworkError, made by ``refuse(node, text)``, for a window that cannot slide over a plane of this shape."""
     numbers = (*window.size, *window.stride, *window.dilation)
     if min(numbers) < 1 or min(*window.before, *window.after) < 0:
         raise refuse(name, f"has a kernel, stride or dilation below 1, or a padding below 0; correct the {kind}")

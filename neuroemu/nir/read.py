@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import signal
-import warnings
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -20,6 +18,7 @@ import nir
 import numpy as np
 
 from neuroemu.base.errors import FileError, NetworkError
+from neuroemu.base.hdf5 import outlived, short
 from neuroemu.network.conventions import Conventions, by_present_names
 from neuroemu.network.network import Network
 from neuroemu.nir.graph import GraphReader
@@ -29,8 +28,6 @@ METADATA = "neuroemu"
 """The metadata group with the conventions that NIR has no place for."""
 SHAPES = "neuroemu_shapes"
 """The metadata group with the shapes of populations that are written flat, by name."""
-PATIENCE_S = 60
-"""Seconds that HDF5 may take to read a file."""
 
 
 def read_nir(
@@ -65,7 +62,7 @@ def read_nir(
 def _load(path: str | os.PathLike[str]) -> Any:
     if not Path(path).is_file():
         raise FileError(f"{path}: no such file; give the path of a NIR file")
-    if not _outlived(path):
+    if not outlived(lambda: (_checked(path), nir.read(path, type_check=False))):
         raise FileError(f"{path}: is damaged: the HDF5 library crashes or hangs on it; export it again")
     kinds = _checked(path)
     for name, kind in kinds:
@@ -76,7 +73,7 @@ def _load(path: str | os.PathLike[str]) -> Any:
     try:
         return nir.read(path, type_check=False)
     except Exception as error:
-        raise NetworkError(f"{path}: the graph cannot be read ({_short(error)}); export it again") from None
+        raise NetworkError(f"{path}: the graph cannot be read ({short(error)}); export it again") from None
 
 
 def _checked(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
@@ -85,31 +82,7 @@ def _checked(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
         with h5py.File(path, "r") as file:
             return _kinds(file["node"])
     except Exception as error:
-        raise FileError(f"{path}: is not a NIR file ({_short(error)}); export it with nir.write") from None
-
-
-def _outlived(path: str | os.PathLike[str]) -> bool:
-    """Whether a process reads the file to its end and lives: damaged files crash the HDF5 library, or send it round in circles."""
-    if not hasattr(os, "fork"):
-        return True
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # other threads: the child only reads, and leaves by _exit
-        child = os.fork()
-    if child == 0:
-        try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(PATIENCE_S)
-            _checked(path)
-            nir.read(path, type_check=False)
-        except BaseException:  # what it says will be said again
-            os._exit(0)
-        os._exit(0)
-    return not os.WIFSIGNALED(os.waitpid(child, 0)[1])
-
-
-def _short(error: Exception) -> str:
-    text = str(error).strip().split("\n")[0] or type(error).__name__
-    return text if len(text) <= 120 else f"{text[:117]}..."
+        raise FileError(f"{path}: is not a NIR file ({short(error)}); export it with nir.write") from None
 
 
 def _kinds(group: Any, prefix: str = "") -> list[tuple[str, str]]:
