@@ -46,10 +46,12 @@ def check_node(name: str, node: Any, refuse: Refuse) -> None:
     """Raise NetworkError, made by ``refuse(node, text)``, for parameters that are no real numbers, for time constants that are
     not above 0, and for stated shapes that are none."""
     for key, value in vars(node).items():
-        if isinstance(value, np.ndarray):
-            _check_parameter(name, key, value, refuse)
-        if key in WHOLE and value is not None and not isinstance(value, str | bytes):
-            _check_whole(name, key, np.asarray(value), refuse)
+        if value is None or isinstance(value, dict) or (key == "padding" and isinstance(value, str | bytes)):
+            continue
+        array = np.asarray(value)
+        _check_parameter(name, key, array, refuse)
+        if key in WHOLE:
+            _check_whole(name, key, array, refuse)
     if isinstance(node, nir.Input | nir.Output):
         stated = node.input_type["input"] if isinstance(node, nir.Input) else node.output_type["output"]
         _check_shape(name, stated, refuse)
@@ -65,7 +67,8 @@ def check_size(name: str, shape: tuple[int, ...], refuse: Refuse) -> None:
 
 def _check_parameter(name: str, key: str, value: Any, refuse: Refuse) -> None:
     if value.dtype.kind not in "biuf":
-        raise refuse(name, f"{key} holds {value.dtype} values; give real numbers")
+        what = "complex" if value.dtype.kind == "c" else "no"
+        raise refuse(name, f"{key} holds {what} numbers; give real ones")
     if np.isnan(value).any():
         raise refuse(name, f"{key} holds nan; give numbers")
     if key.startswith("tau") and np.any(value <= 0):
@@ -74,7 +77,7 @@ def _check_parameter(name: str, key: str, value: Any, refuse: Refuse) -> None:
 
 def _check_whole(name: str, key: str, value: Any, refuse: Refuse) -> None:
     most = WHOLE[key]
-    if value.dtype.kind not in "biuf" or not 1 <= value.size <= most or not np.all(np.rint(value) == value):
+    if not 1 <= value.size <= most or not np.all(np.rint(value) == value):
         numbers = "one whole number" if most == 1 else "one whole number, or one for rows and one for columns"
         raise refuse(name, f"{key} is {value.tolist()}; give {numbers}")
 

@@ -26,6 +26,8 @@ from neuroemu.nir.nodes import SUPPORTED
 
 METADATA = "neuroemu"
 """The metadata group with the conventions that NIR has no place for."""
+LONGEST = 40
+"""Letters of a node's type that an error repeats; the longest that is imported has nine."""
 SHAPES = "neuroemu_shapes"
 """The metadata group with the shapes of populations that are written flat, by name."""
 
@@ -91,7 +93,7 @@ def _kinds(group: Any, prefix: str = "") -> list[tuple[str, str]]:
     for name, node in group["nodes"].items():
         stored = node["type"][()]
         kind = stored.decode() if isinstance(stored, bytes) else str(stored)
-        found.append((f"{prefix}{name}", kind))
+        found.append((f"{prefix}{name}", kind if len(kind) <= LONGEST else f"{' '.join(kind[:LONGEST].split())}..."))
         if kind == "NIRGraph":
             found += _kinds(node, f"{prefix}{name}.")
     return found

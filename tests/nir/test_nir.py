@@ -193,7 +193,7 @@ def nested(n_inputs: int) -> nir.NIRGraph:
 BAD_GRAPHS = [
     (change(edges=[("in", "ghost")]), "{p}: edge ('in', 'ghost') names 'ghost', which is no node; correct the edges"),
     (change(edges=[("in", "fc")]), "{p}: edge ('in', 'fc') is listed twice; keep one"),
-    (change({"fc": nir.Linear(ONE((3, 2)) * 1j)}), "{p}: node 'fc': weight holds complex128 values; give real numbers"),
+    (change({"fc": nir.Linear(ONE((3, 2)) * 1j)}), "{p}: node 'fc': weight holds complex numbers; give real ones"),
     (change({"fc": nir.Linear(ONE((3, 2)) * np.nan)}), "{p}: node 'fc': weight holds nan; give numbers"),
     (change({"lif": lif(3, tau=np.array([1e-3, 0, 1e-3]))}), "{p}: node 'lif': tau is 0 s; a time constant is above 0"),
     (change({"in": nir.Input({"input": np.array([-3])})}),
