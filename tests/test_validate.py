@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lava_dl_files import INPUT, LAYERS, LOIHI, kind, write
 
 TOOLS = Path(__file__).parent.parent / "tools"
 Arrays = dict[str, np.ndarray]
@@ -97,7 +98,7 @@ def test_a_recording_is_replayed_value_by_value(
     assert head == f"{path}: 3 layers on loihi1, engine python; conv-1 is the input"
     assert conv.split() == ["conv-2", "27", "1", str(spikes[0]), str(3 * 27 * STEPS), "0", "0", "0"]
     assert dense.split() == ["fc-0", "4", "1", str(spikes[1]), str(3 * 4 * STEPS), "0", "0", "0"]
-    assert total.split() == ["all", "31", str(sum(spikes)), str(3 * 31 * STEPS), "0", "0", "0"]
+    assert total.split() == ["all", "31", "-", str(sum(spikes)), str(3 * 31 * STEPS), "0", "0", "0"]
     assert last == f"0 of {3 * 31 * STEPS} values differ"
 
 
@@ -157,7 +158,7 @@ def test_a_file_that_is_no_recording(
 @pytest.mark.parametrize(
     ("tool", "missing", "other"),
     [
-        ("validate_lava_dl", "{p}: no such file; give the .npz with a recording of lava-dl's PilotNet",
+        ("validate_lava_dl", "{p}: no such file; give the .npz with a recording of PilotNet, or lava-dl's folder tests/lava/lib/dl/netx",
          "{p}: is no .npz; give the .npz with a recording of lava-dl's PilotNet"),
         ("validate_risp", "{p}: no such file; give the JSON file with the tests of RISP",
          "{p}: holds no tests of RISP; see --help for the form of the JSON file"),
@@ -172,6 +173,93 @@ def test_paths_that_hold_something_else(
         path.write_bytes(content)
     text = (missing if content is None else other).format(p=path)
     assert call(tool, capsys, monkeypatch, path) == (2, "", f"{text}\n")
+
+
+# ---- lava-dl's folder of tests
+def slid(fed: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """A convolution of (channel, y, x, step) without stride or padding, one value at a time."""
+    out = np.zeros((weight.shape[0], fed.shape[1] - 2, fed.shape[2] - 1, fed.shape[3]), int)
+    for o, y, x, t in np.ndindex(*out.shape):
+        out[o, y, x, t] = sum(
+            int(weight[o, c, ky, kx]) * int(fed[c, y + ky, x + kx, t]) for c, ky, kx in np.ndindex(*weight.shape[1:])
+        )
+    return out
+
+
+def tiny(folder: Path) -> dict[str, np.ndarray]:
+    """A folder as lava-dl's: tiny.net of two convolutions, and its recording, whose first step holds nothing to go by."""
+    rng = np.random.default_rng(5)
+    fed = (rng.random((2, 6, 5, STEPS)) < 0.5).astype(int)
+    weights = [rng.integers(-6, 16, (3, 2, 3, 2)), rng.integers(-6, 22, (2, 3, 3, 2))]
+    biases, neuron = [np.array([2, -1, 4]), np.array([1, 3])], LOIHI | {"vThMant": 25}
+    recorded = {"input": fed}
+    for name, weight, bias in zip(("layer1", "output"), weights, biases, strict=True):
+        recorded["current"] = recorded.get("current", drive := slid(fed, weight))
+        u = 64 * drive[..., 1:].reshape(-1, STEPS - 1)
+        _, fired = integrate(
+            np.pad(u, ((0, 0), (0, 1))).tolist(), np.repeat(bias, drive[0, ..., 0].size).tolist(), 10**6
+        )
+        fed = np.pad(fired[:, :-1], ((0, 0), (1, 0))).reshape(drive.shape)
+        recorded[name] = fed.astype(int)
+    layers = {
+        str(k): {"type": kind("conv"), "shape": np.array(recorded[name].shape[:-1]), "neuron": neuron, "groups": 1, "weight": weight,
+                 "bias": bias, "stride": np.array([1, 1]), "padding": np.array([0, 0]), "dilation": np.array([1, 1])}
+        for k, (name, weight, bias) in enumerate(zip(("layer1", "output"), weights, biases, strict=True), 1)
+    }  # fmt: skip
+    write(folder / "tiny.net", {"0": INPUT | {"neuron": neuron}} | layers)
+    (folder / "gts" / "tinynet").mkdir(parents=True, exist_ok=True)
+    for name, array in recorded.items():
+        np.save(folder / "gts" / "tinynet" / f"{name}.npy", array[None].astype(np.float32))
+    return recorded
+
+
+def test_the_folder_of_a_checkout_is_replayed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = tiny(tmp_path)
+    spikes = [int(recorded[name].sum()) for name in ("layer1", "output")]
+    assert min(spikes) > 20
+    code, out, err = call("validate_lava_dl", capsys, monkeypatch, tmp_path, "--engine", "python")
+    assert (code, err) == (0, "")
+    head, _, *rows, last = out.splitlines()
+    assert head == f"{tmp_path}: tiny.net on loihi1, engine python"
+    assert [row.split() for row in rows] == [
+        ["layer1", "48", "1", str(spikes[0]), str(2 * 48 * 23), "0", "-", "0"],
+        ["output", "12", "1", str(spikes[1]), str(12 * 23), "-", "-", "0"],
+        ["all", "60", "-", str(sum(spikes)), str(108 * 23), "0", "0", "0"],
+    ]
+    assert last == f"0 of {108 * 23} values differ"
+    recorded["output"][1, 0, 1, 9] ^= 1
+    recorded["current"][2, 3, 1, 4] += 1
+    for name in ("output", "current"):
+        np.save(tmp_path / "gts" / "tinynet" / f"{name}.npy", recorded[name][None])
+    code, out, err = call("validate_lava_dl", capsys, monkeypatch, tmp_path, "--engine", "python")
+    assert code == 1
+    assert [row.split()[5:] for row in out.splitlines()[2:4]] == [["1", "-", "0"], ["-", "-", "1"]]
+
+
+def test_a_folder_that_lacks_its_recording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = tiny(tmp_path)
+    path = tmp_path / "gts" / "tinynet" / "output.npy"
+
+    def said() -> tuple[int, str, str]:
+        return call("validate_lava_dl", capsys, monkeypatch, tmp_path, "--engine", "python")
+
+    np.save(path, recorded["output"][None, ..., :-1])
+    assert said() == (2, "", f"{path.parent}: holds arrays of different lengths; check out lava-dl again\n")
+    text = f"{path}: is no array of numbers of shape (1, 2, 2, 3, steps); check out lava-dl again\n"
+    np.save(path, recorded["output"])
+    assert said() == (2, "", text)
+    path.unlink()
+    assert said() == (2, "", text)
+    write(tmp_path / "tiny.net", LAYERS)
+    assert said() == (
+        2,
+        "",
+        f"{tmp_path / 'tiny.net'}: is not the network of two convolutions; check out lava-dl again\n",
+    )
 
 
 # ---- RISP's tests

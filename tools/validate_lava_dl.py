@@ -1,4 +1,4 @@
-"""Replay lava-dl's recording of PilotNet, integers as they are, and count the values of u, v and spikes that differ.
+"""Replay lava-dl's recordings, integers as they are, and count the values of u, v and spikes that differ.
 
 usage: python tools/validate_lava_dl.py PATH [--chip loihi1] [--engine cpu]
 
@@ -7,7 +7,11 @@ for each layer NAME in order, NAME.s (x, y, channel, step) or (neuron, step), bo
 input, also NAME.u and NAME.v of that shape, NAME.weight (out, in, y, x) or (out, in), NAME.bias (out) and, of a convolution,
 NAME.stride, NAME.padding and NAME.dilation (y, x). A layer is fed the spikes that were recorded of the layer before.
 
-The neurons' constants are not in the arrays: they are options, and their defaults are PilotNet's. v is compared with 128 at a
+PATH may also be the folder tests/lava/lib/dl/netx of a lava-dl checkout: then tiny.net is read by ne.read_lava_dl and run on the input
+in gts/tinynet; the spikes of its two layers, and the current of the first, are compared. The recording's first step, in which
+nothing runs, is left out.
+
+The neurons' constants are not in the .npz: they are options, and their defaults are PilotNet's. v is compared with 128 at a
 spike, because that is what the recording (as the chip's probe) shows there. Exit code 0: nothing differs; 1: something does;
 2: no such recording.
 """
@@ -17,7 +21,8 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +58,17 @@ class Row:
     cores: int
     spikes: int
     compared: int
-    u: int
-    v: int
+    u: int | None
+    v: int | None
     s: int
 
 
 def read(path: Path) -> dict[str, Array]:
     """The file's arrays. Raises FileError if they are not those of a recording."""
     if not path.is_file():
-        raise FileError(f"{path}: no such file; give the .npz with a recording of lava-dl's PilotNet")
+        raise FileError(
+            f"{path}: no such file; give the .npz with a recording of PilotNet, or lava-dl's folder tests/lava/lib/dl/netx"
+        )
     try:
         arrays = load_arrays(path)
     except (OSError, ValueError, MemoryError):
@@ -200,22 +207,87 @@ def replay(arrays: dict[str, Array], before: str, name: str, first: int, constan
     return Row(name, n, image.n_cores, int(recorded.sum()), 3 * recorded.size, *wrong)
 
 
+def tiny_arrays(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
+    """The recording of tiny.net, (neuron, step) by name, each without its first step. Raises FileError."""
+    found = {}
+    for name, shape in shapes.items():
+        path = folder / "gts" / "tinynet" / f"{name}.npy"
+        try:
+            array = load_arrays(path)
+        except (OSError, ValueError, MemoryError):
+            array = {}
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf" or array.shape[:-1] != (1, *shape):
+            raise FileError(
+                f"{path}: is no array of numbers of shape (1, {', '.join(map(str, shape))}, steps); check out lava-dl again"
+            )
+        found[name] = flat(array[0])[:, 1:]
+    if len({array.shape[1] for array in found.values()}) != 1 or found["input"].shape[1] < 1:
+        raise FileError(f"{folder / 'gts' / 'tinynet'}: holds arrays of different lengths; check out lava-dl again")
+    return found
+
+
+def replay_tiny(folder: Path, how: Any) -> list[Row]:
+    """Read tiny.net, run it on the recorded input and count what differs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", ne.ConventionWarning
+        )  # the input layer's neurons are left out: the recording is of spikes
+        network = ne.read_lava_dl(folder / "tiny.net")
+    if len(network.populations) != 3 or any(len(population.shape) != 3 for population in network.populations):
+        raise FileError(f"{folder / 'tiny.net'}: is not the network of two convolutions; check out lava-dl again")
+    shapes = {name: p.shape for name, p in zip(("input", "layer1", "output"), network.populations, strict=True)}
+    recorded = tiny_arrays(folder, shapes | {"current": shapes["layer1"]})
+    steps, first = recorded["input"].shape[1], network.populations[1].name
+    network = replace(network, probes=((first, "u"),))
+    image = ne.compile(network, ne.load_chip(how.chip))
+    run = ne.run(image, (recorded["input"] != 0).astype(np.int64).T[:, None], engine=how.engine)
+    fired = np.zeros((sum(p.n for p in network.populations), run.ticks), bool)
+    fired[run.spikes.neuron, run.spikes.tick] = True
+    rows, start = [], network.populations[0].n
+    for age, name in enumerate(("layer1", "output"), 1):
+        n, wanted = recorded[name].shape[0], recorded[name] != 0
+        wrong = int((fired[start : start + n, age : age + steps] != wanted).sum())
+        u = UNIT * recorded["current"] != run.probes[first, "u"][0, age : age + steps].T if age == 1 else None
+        wrong_u = None if u is None else int(u.sum())
+        compared = wanted.size * (1 if u is None else 2)
+        rows.append(Row(name, n, image.n_cores, int(wanted.sum()), compared, wrong_u, None, wrong))
+        start += n
+    return rows
+
+
 def table(rows: list[Row]) -> str:
-    """The rows as text, with their sum."""
-    lines = [
-        f"{'layer':<10}{'neurons':>9}{'cores':>7}{'spikes':>9}{'values':>11}{'u differ':>10}{'v differ':>10}{'spikes differ':>15}"
-    ]
+    """The rows as text, with their sum; what was not recorded is a dash."""
+    lines = [("layer", "neurons", "cores", "spikes", "values", "u differ", "v differ", "spikes differ")]
     for row in [*rows, total(rows)]:
-        lines.append(
-            f"{row.layer:<10}{row.neurons:>9}{row.cores or '':>7}{row.spikes:>9}{row.compared:>11}{row.u:>10}{row.v:>10}{row.s:>15}"
+        cells = (row.layer, row.neurons, row.cores or None, row.spikes, row.compared, row.u, row.v, row.s)
+        lines.append(tuple("-" if cell is None else str(cell) for cell in cells))
+    widths = (10, 9, 7, 9, 11, 10, 10, 15)
+    return "\n".join(
+        "".join(
+            cell.ljust(width) if not k else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
-    return "\n".join(lines)
+        for line in lines
+    )
 
 
 def total(rows: list[Row]) -> Row:
     """The sum of all rows."""
-    sums = (sum(getattr(row, key) for row in rows) for key in ("spikes", "compared", "u", "v", "s"))
+    sums = (sum(getattr(row, key) or 0 for row in rows) for key in ("spikes", "compared", "u", "v", "s"))
     return Row("all", sum(row.neurons for row in rows), 0, *sums)
+
+
+def replay_pilot(how: Any) -> tuple[str, list[Row]]:
+    """The recording of PilotNet: what is said of it, and its layers."""
+    arrays = read(how.path)
+    names = layers(arrays)
+    constants = Constants(how.decay_u, how.decay_v, how.threshold, how.restart)
+    # the state of layer k, counted from 1 with the recorded input, restarts at step k + 1
+    rows = [
+        replay(arrays, before, name, number + 3, constants, how)
+        for number, (before, name) in enumerate(itertools.pairwise(names))
+    ]
+    return f"{len(names)} layers on {how.chip}, engine {how.engine}; {names[0]} is the input", rows
 
 
 def main() -> int:
@@ -233,20 +305,17 @@ def main() -> int:
     if how.restart < 1:
         parser.error(f"--restart is {how.restart}; give at least 1 step")
     try:
-        arrays = read(how.path)
-        names = layers(arrays)
-        constants = Constants(how.decay_u, how.decay_v, how.threshold, how.restart)
-        rows = []
-        for number, (before, name) in enumerate(itertools.pairwise(names)):
-            # the state of layer k, counted from 1 with the recorded input, restarts at step k + 1
-            rows.append(replay(arrays, before, name, number + 3, constants, how))
+        if (how.path / "tiny.net").is_file():
+            said, rows = f"tiny.net on {how.chip}, engine {how.engine}", replay_tiny(how.path, how)
+        else:
+            said, rows = replay_pilot(how)
     except ne.NeuroemuError as error:
         print(error, file=sys.stderr)
         return 2
     wrong = total(rows)
-    print(f"{how.path}: {len(names)} layers on {how.chip}, engine {how.engine}; {names[0]} is the input\n{table(rows)}")
-    print(f"{wrong.u + wrong.v + wrong.s} of {wrong.compared} values differ")
-    return 1 if wrong.u + wrong.v + wrong.s else 0
+    differ = (wrong.u or 0) + (wrong.v or 0) + wrong.s
+    print(f"{how.path}: {said}\n{table(rows)}\n{differ} of {wrong.compared} values differ")
+    return 1 if differ else 0
 
 
 if __name__ == "__main__":
