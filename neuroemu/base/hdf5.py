@@ -6,6 +6,9 @@ import os
 import signal
 import warnings
 from collections.abc import Callable
+from typing import Any
+
+import h5py
 
 PATIENCE_S = 60
 """Seconds that HDF5 may take to read a file."""
@@ -36,3 +39,21 @@ def short(error: Exception) -> str:
     """The first line of a library's error, cut at 120 characters."""
     text = str(error).strip().split("\n")[0] or type(error).__name__
     return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def elsewhere(file: Any) -> str:
+    """The first object whose data lies in another file, or nothing: reading a file must not read others."""
+    waiting, seen = [file], set()
+    while waiting:
+        group = waiting.pop()
+        address = h5py.h5o.get_info(group.id).addr
+        if address in seen:
+            continue
+        seen.add(address)
+        for name in group:
+            held = None if isinstance(group.get(name, getlink=True), h5py.ExternalLink) else group.get(name)
+            if isinstance(held, h5py.Group):
+                waiting.append(held)
+            elif held is None or (isinstance(held, h5py.Dataset) and (held.external or held.is_virtual)):
+                return f"{group.name.rstrip('/')}/{name}"
+    return ""

@@ -85,14 +85,11 @@ class Fields:
 
     def _dataset(self, name: str) -> Any:
         found = self._held(name)
-        if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external or found.shape is None:
-            raise self.refuse(f"{name} is no array in this file; export the network again")
+        if not isinstance(found, h5py.Dataset) or found.shape is None:
+            raise self.refuse(f"{name} is no array; export the network again")
         return found
 
     def _held(self, name: str) -> Any:
-        """The object of that name; only what lies in this file, so that a file cannot make us read others."""
         if name not in self.group:
             raise self.refuse(f"has no field '{name}'; export the network again with lava-dl")
-        if not isinstance(self.group.get(name, getlink=True), h5py.HardLink):
-            raise self.refuse(f"{name} is a link; give the field itself")
         return self.group[name]

@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 
 from neuroemu.base.errors import ConventionWarning, FileError, NetworkError
-from neuroemu.base.hdf5 import outlived, short
+from neuroemu.base.hdf5 import elsewhere, outlived, short
 from neuroemu.network.network import HostInput, Network, Population, Projection
 from neuroemu.netx.fields import Fields
 from neuroemu.netx.layers import LAYERS, neuron_type, stated_shape
@@ -44,6 +44,8 @@ def read_lava_dl(path: str | os.PathLike[str]) -> Network:
 def _read(path: str | os.PathLike[str]) -> Network:
     try:
         with h5py.File(path, "r") as file:
+            if found := elsewhere(file):
+                raise ValueError(f"'{found}' lies in another file")
             return _network(Fields(file, str(path)).group_of("layer"), str(path))
     except NetworkError:
         raise

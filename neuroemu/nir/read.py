@@ -18,7 +18,7 @@ import nir
 import numpy as np
 
 from neuroemu.base.errors import FileError, NetworkError
-from neuroemu.base.hdf5 import outlived, short
+from neuroemu.base.hdf5 import elsewhere, outlived, short
 from neuroemu.network.conventions import Conventions, by_present_names
 from neuroemu.network.network import Network
 from neuroemu.nir.graph import GraphReader
@@ -82,6 +82,8 @@ def _checked(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
     """Name and type of every node of a file that is a NIR file."""
     try:
         with h5py.File(path, "r") as file:
+            if found := elsewhere(file):
+                raise ValueError(f"'{found}' lies in another file")
             return _kinds(file["node"])
     except Exception as error:
         raise FileError(f"{path}: is not a NIR file ({short(error)}); export it with nir.write") from None

@@ -92,6 +92,29 @@ def test_text_in_the_place_of_numbers(tmp_path: Path) -> None:
         ne.read_nir(path)
 
 
+@pytest.mark.parametrize("kind", ["link", "storage", "view"])
+def test_a_nir_file_does_not_have_another_file_read(kind: str, tmp_path: Path) -> None:
+    path, other = tmp_path / "n.nir", tmp_path / "other.h5"
+    nir.write(path, graph())
+    with h5py.File(other, "w") as file:
+        file["x"] = np.ones((3, 4))
+    with h5py.File(path, "a") as file:
+        weight = file["node/nodes/fc/weight"]
+        assert weight.shape == (3, 4)
+        del file["node/nodes/fc/weight"]
+        if kind == "link":
+            file["node/nodes/fc/weight"] = h5py.ExternalLink(other, "/x")
+        elif kind == "storage":
+            file.create_dataset("node/nodes/fc/weight", (3, 4), "f8", external=[(other, 0, 96)])
+        else:
+            layout = h5py.VirtualLayout((3, 4), "f8")
+            layout[:] = h5py.VirtualSource(other, "x", (3, 4))
+            file.create_virtual_dataset("node/nodes/fc/weight", layout)
+    reason = "'/node/nodes/fc/weight' lies in another file"
+    with fails(ne.FileError, f"{path}: is not a NIR file ({reason}); export it with nir.write"):
+        ne.read_nir(path)
+
+
 def test_a_type_that_is_a_page_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "n.nir"
     nir.write(path, graph())
