@@ -150,7 +150,7 @@ def _windowed(fields: Fields, plane: Shape, weight: Ints, groups: int, stride: t
         )
     padding = fields.pair("padding", 0, WINDOW[1], 0)
     window = SlidingWindow(kernel, stride, fields.pair("dilation", *WINDOW, 1), padding, padding)
-    check_window("", "layer", window, plane, lambda _, text: fields.refuse(text))
+    check_window("", "layer", window, plane, weight.size, lambda _, text: fields.refuse(text))
     made = convolve(weight.astype(np.float64), groups, plane, window, fields.place)
     shape = _shape(fields, made.shape)
     _, shared = np.unique(made.entries.tag, return_inverse=True)

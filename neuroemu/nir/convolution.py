@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from neuroemu.base.arrays import Floats, Ints
-from neuroemu.nir.checks import Refuse, check_size
+from neuroemu.nir.checks import Refuse
 from neuroemu.nir.linear import Entries, factor_tags, tags
 
 Shape = tuple[int, int, int]
 """Channels, height, width."""
 Pair = tuple[int, int]
+MOST_SYNAPSES = 1 << 26
+"""Synapses that a node may make: some gigabytes while it is read."""
 PLANES = ("Conv2d", "SumPool2d", "AvgPool2d")
 
 
@@ -105,7 +107,7 @@ def plane_map(name: str, node: Any, fed: tuple[int, ...], refuse: Refuse) -> Pla
     if len(fed) != 3:
         raise refuse(name, f"is fed values of shape {fed}; a {kind} takes (channels, rows, columns)")
     shape = (fed[0], fed[1], fed[2])
-    check_window(name, kind, window, shape, refuse)
+    check_window(name, kind, window, shape, shape[0] * math.prod(size), refuse)
     return pool(1.0 if kind == "SumPool2d" else 1.0 / math.prod(size), shape, window)
 
 
@@ -127,7 +129,7 @@ def _convolution(name: str, node: Any, fed: tuple[int, ...], refuse: Refuse) -> 
     before, after = _padding(name, node.padding, size, stride, dilation, refuse)
     window = SlidingWindow(size, stride, dilation, before, after)
     shape = (fed[0], fed[1], fed[2])
-    check_window(name, "Conv2d", window, shape, refuse)
+    check_window(name, "Conv2d", window, shape, weight.size, refuse)
     return convolve(weight, groups, shape, window, name)
 
 
@@ -146,8 +148,9 @@ def _padding(name: str, padding: Any, size: Pair, stride: Pair, dilation: Pair, 
     return (total[0] // 2, total[1] // 2), (total[0] - total[0] // 2, total[1] - total[1] // 2)
 
 
-def check_window(name: str, kind: str, window: SlidingWindow, shape: Shape, refuse: Refuse) -> None:
-    """Raise NetworkError, made by ``refuse(node, text)``, for a window that cannot slide over a plane of this shape."""
+def check_window(name: str, kind: str, window: SlidingWindow, shape: Shape, weights: int, refuse: Refuse) -> None:
+    """Raise NetworkError, made by ``refuse(node, text)``, for a window that cannot slide over a plane of this shape, and for more
+    synapses, of so many weights a position, than are kept in memory."""
     numbers = (*window.size, *window.stride, *window.dilation)
     if min(numbers) < 1 or min(*window.before, *window.after) < 0:
         raise refuse(name, f"has a kernel, stride or dilation below 1, or a padding below 0; correct the {kind}")
@@ -155,8 +158,9 @@ def check_window(name: str, kind: str, window: SlidingWindow, shape: Shape, refu
         raise refuse(
             name, f"a kernel of {window.size} does not fit into {shape[1:]} with this padding; correct the {kind}"
         )
-    check_size(name, (shape[0], *window.size), refuse)
-    check_size(name, (shape[0], *window.output(*shape[1:])), refuse)
+    synapses = weights * math.prod(window.output(*shape[1:]))
+    if synapses > MOST_SYNAPSES:
+        raise refuse(name, f"makes {synapses} synapses; at most {MOST_SYNAPSES} are imported, make the {kind} smaller")
 
 
 def _pair(value: Any) -> Pair:

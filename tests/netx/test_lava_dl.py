@@ -172,6 +172,8 @@ BAD: list[tuple[Tree, str]] = [
     (changed("1", groups=3), "{p}: layer 1: weight has shape (4, 1, 3, 2) in 3 groups, it is fed 2 channels; "
      "give (outputs, inputs / groups, rows, columns)"),
     (changed("1", weight=np.ones((4, 1, 3))), "{p}: layer 1: weight has shape (4, 1, 3); give (outputs, inputs, rows, columns)"),
+    (changed("1", padding=np.array([60000, 60000])),
+     "{p}: layer 1: makes 172811520192 synapses; at most 67108864 are imported, make the layer smaller"),
     (changed("1", kernelSize=np.array([3, 3])), "{p}: layer 1: kernelSize is not that of weight (4, 1, 3, 2); correct one of them"),
     (changed("1", stride=np.array([1, 1, 1])), "{p}: layer 1: stride has 3 values; give one, or one for rows and one for columns"),
     (changed("1", delay=np.ones(4)),

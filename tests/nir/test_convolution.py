@@ -156,7 +156,7 @@ BAD = [
      "stride is [1, 1, 1]; give one whole number, or one for rows and one for columns"),
     ((1, 5, 5), (conv(SOME, groups=np.array([1, 1])), ifs(2, 3, 3)), "groups is [1, 1]; give one whole number"),
     ((1, 5, 5), (conv(SOME, padding=1 << 20), ifs(2, 3, 3)),
-     "has shape (1, 2097155, 2097155), 4398059094025 values; at most 16777216 are imported, split the node"),
+     "makes 79165063692450 synapses; at most 67108864 are imported, make the Conv2d smaller"),
     ((25,), (nir.AvgPool2d(ONES2, ONES2, ONES2 * 0), ifs(25)),
      "is fed values of shape (25,); a AvgPool2d takes (channels, rows, columns)"),
     ((24,), (conv(SOME, input_shape=(5, 5)), ifs(2, 3, 3)), "takes 25 values, 'in' gives it 24; correct the shapes"),
