@@ -6,7 +6,6 @@ and is followed by a Flatten, and the shapes of all others stand in the metadata
 
 from __future__ import annotations
 
-import io
 import os
 import warnings
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ import nir
 import numpy as np
 
 from neuroemu.base.errors import ConventionWarning, NetworkError
-from neuroemu.base.files import write_whole
+from neuroemu.base.files import path_whole
 from neuroemu.network.network import HostInput, Network, Population, Projection, default_routes, values
 from neuroemu.network.synapses import synapses
 from neuroemu.nir.nodes import NEURONS
@@ -38,9 +37,8 @@ def write_nir(network: Network, path: str | os.PathLike[str]) -> None:
     units, populations that nothing feeds, names with a slash. Raises FileError if the file cannot be written.
     """
     graph = GraphWriter(network).graph()
-    content = io.BytesIO()
-    nir.write(content, graph)
-    write_whole(Path(path), content.getvalue())
+    with path_whole(Path(path)) as inside:
+        nir.write(inside, graph)
 
 
 class GraphWriter:

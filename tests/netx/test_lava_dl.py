@@ -241,7 +241,7 @@ def test_commands_take_a_net_file(
     assert call(monkeypatch, "deploy", path, *where, "-o", tmp_path / "run") == 0
     assert ne.load_run(tmp_path / "run").spike_counts("conv1").sum() > 10
     capsys.readouterr()
-    assert call(monkeypatch, "compile", path, "--chip", "loihi1", "--spike-if", ">=", "-o", image) == 2
+    assert call(monkeypatch, "compile", path, "--chip", "loihi1", "--spike-if", ">=", "-o", tmp_path / "no.image") == 2
     text = f"{path}: --spike-if says what a NIR file leaves open; a .net file states it, leave the option out"
     assert " ".join(capsys.readouterr().err.split()) == f"neuroemu: {text}"
     assert call(monkeypatch, "deploy", path, *where, "--explain") == 2
