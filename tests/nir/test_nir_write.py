@@ -12,6 +12,7 @@ import nir
 import numpy as np
 import pytest
 from fails import fails
+from nir_data import CONVENTIONS, vector
 
 import neuroemu as ne
 
@@ -99,6 +100,19 @@ def test_what_is_written_passes_nirs_type_check_and_runs_the_same(make: Any, tmp
         assert np.array_equal(spikes, theirs.spikes[name])
     assert mine.readout.keys() == theirs.readout.keys()
     assert all(np.array_equal(v, theirs.readout[name]) for name, v in mine.readout.items())
+
+
+@pytest.mark.parametrize("number", CONVENTIONS)
+def test_a_frameworks_file_written_again_gives_its_spikes(number: str, tmp_path: Path) -> None:
+    """Conventions travel in the file; convolutions come back as matrices. The expected spikes are the framework's own."""
+    file = vector(number)
+    ne.write_nir(file.network(**CONVENTIONS[number]), tmp_path / "n.nir")
+    nir.read(tmp_path / "n.nir", type_check=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ne.ConventionWarning)
+        again = ne.read_nir(tmp_path / "n.nir")
+    few = replace(file, input=file.input[:, :20], output=file.output[:, :20])
+    assert few.wrong_bins(ne.simulate(again, few.input).spikes[again.outputs[0]]) == 0
 
 
 def test_a_file_in_the_place_of_another_replaces_it_whole(tmp_path: Path) -> None:
