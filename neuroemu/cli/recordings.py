@@ -94,6 +94,7 @@ def replay(recording: str, image: str, engine: str, workers: int | None, any_ima
 @click.command()
 @click.argument("recording")
 @click.argument("output")
+@click.option("--format", "kind", help="The format of OUTPUT [by its suffix]: aedat2 (.aedat) is there.")
 @click.option("--tick-us", type=POSITIVE, default=1000, show_default=True, help="Microseconds a tick lasts.")
 @click.option("--population", help="Only this population, its neurons numbered from 0 [all, by network-wide id].")
 @click.option("--drop-payloads", is_flag=True, help="Write addresses alone where packets carry payloads.")
@@ -102,6 +103,7 @@ def replay(recording: str, image: str, engine: str, workers: int | None, any_ima
 def export(
     recording: str,
     output: str,
+    kind: str | None,
     tick_us: int,
     population: str | None,
     drop_payloads: bool,
@@ -109,6 +111,9 @@ def export(
     as_json: bool,
 ) -> None:
     """Write a recording's spikes and input as AEDAT 2.0, for jAER and other tools."""
+    from neuroemu.results.export import export_format
+
     steps.outputs(force, output)
-    n = ne.to_aedat2(recording, output, tick_us=tick_us, population=population, drop_payloads=drop_payloads)
+    write = export_format(output, kind).write
+    n = write(recording, output, tick_us=tick_us, population=population, drop_payloads=drop_payloads)
     Screen(as_json).result({"events": n, "output": output}, f"wrote {output}: {n} events")
