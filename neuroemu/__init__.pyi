@@ -77,8 +77,9 @@ from neuroemu.network.reference import simulate as simulate
 from neuroemu.network.stimulus import Stimulus as Stimulus
 from neuroemu.network.stimulus import stimulus as stimulus
 from neuroemu.network.wiring import wire as wire
+from neuroemu.netx.read import read_lava_dl as read_lava_dl
 from neuroemu.nir.read import read_nir as read_nir
-from neuroemu.nir.read import write_nir as write_nir
+from neuroemu.nir.write import write_nir as write_nir
 from neuroemu.results.aedat import to_aedat2 as to_aedat2
 from neuroemu.results.counts import Counts as Counts
 from neuroemu.results.difference import Difference as Difference

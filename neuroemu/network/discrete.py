@@ -39,13 +39,13 @@ def discretize(population: Population, network: Network) -> Discrete:
 
     def decay(name: str) -> Floats:
         tau = get(name)
+        if np.any(tau <= 0):
+            raise NetworkError(f"population '{population.name}': {name} is {tau.min():g} s; a time constant is above 0")
         if network.conventions.decay == "euler" and np.any(tau < dt * (1 - 1e-6)):
             raise NetworkError(
                 f"population '{population.name}': {name} is {tau.min():g} s, below the tick of {dt:g} s; "
                 "use a smaller dt, or decay='exp'"
             )
-        if np.any(tau <= 0):
-            raise NetworkError(f"population '{population.name}': {name} is {tau.min():g} s; a time constant is above 0")
         ratio = np.minimum(dt / tau, 1.0) if network.conventions.decay == "euler" else -np.expm1(-dt / tau)
         return np.asarray(ratio, np.float64)
 

@@ -272,9 +272,12 @@ def values(population: Population, parameter: str) -> Floats:
     place = f"population '{population.name}': {parameter}"
     raw: Any = getattr(population.neuron, parameter)
     try:
-        array = np.asarray(raw, np.float64)
+        given = np.asarray(raw)
+        array = given.real.astype(np.float64)
     except (TypeError, ValueError):
         raise NetworkError(f"{place} is not numeric; give numbers") from None
+    if given.dtype.kind == "c":
+        raise NetworkError(f"{place} holds complex numbers; give real ones")
     if np.isnan(array).any() or (np.isinf(array).any() and not parameter.startswith(("tau", "r", "w_in"))):
         raise NetworkError(f"{place} holds {array[~np.isfinite(array)].flat[0]}; give finite numbers")
     if array.size == 1:
