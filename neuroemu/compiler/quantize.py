@@ -186,7 +186,7 @@ class _Quantizer:
     def switches(self, population: Population) -> dict[str, int]:
         if isinstance(population.neuron, LI | CubaLI):
             return {}
-        conventions = self.network.conventions
+        conventions = self.network.conventions_of(population.name)
         return {
             "subtract": int(conventions.reset == "subtract"),
             "late": int(conventions.reset_timing == "next"),

@@ -13,20 +13,25 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import h5py
 import nir
 import numpy as np
 
 from neuroemu.base.errors import FileError, NetworkError
-from neuroemu.network.conventions import Conventions, by_present_names
+from neuroemu.network.conventions import Conventions, by_node, by_present_names
 from neuroemu.network.network import HostInput, Network, Population, Projection
 from neuroemu.network.synapses import synapses
 from neuroemu.nir.graph import GraphReader
 from neuroemu.nir.nodes import NEURONS, SUPPORTED
 
 METADATA = "neuroemu"
+NODES = "nodes"
+"""In the metadata: conventions of single nodes, by their name."""
+Value = TypeVar("Value")
+ByNode: TypeAlias = Value | Mapping[str, Value] | None
+"""A convention: one value for all nodes, or values by node and "*" for the others."""
 PATIENCE_S = 60
 """Seconds that HDF5 may take to read a file."""
 
@@ -35,18 +40,19 @@ def read_nir(
     path: str | os.PathLike[str],
     *,
     dt: float | None = None,
-    reset: Literal["zero", "subtract"] | None = None,
-    reset_timing: Literal["now", "next"] | None = None,
-    spike_if: Literal[">", ">="] | None = None,
-    decay: Literal["euler", "exp"] | None = None,
-    gain: Literal["nir", "unit"] | None = None,
-    max_spikes: int | None = None,
+    reset: ByNode[Literal["zero", "subtract"]] = None,
+    reset_timing: ByNode[Literal["now", "next"]] = None,
+    spike_if: ByNode[Literal[">", ">="]] = None,
+    decay: ByNode[Literal["euler", "exp"]] = None,
+    gain: ByNode[Literal["nir", "unit"]] = None,
+    max_spikes: ByNode[int] = None,
     graded_input: bool = False,
     compare: Literal[">", ">="] | None = None,
 ) -> Network:
     """Read a NIR file as a Network.
 
-    Options left out are taken from the file's ``neuroemu`` metadata, else from Conventions. ``graded_input`` lets the input's
+    Options left out are taken from the file's ``neuroemu`` metadata, else from Conventions. A convention may be said by node:
+    ``reset={"*": "zero", "lif1": "subtract"}``. ``graded_input`` lets the input's
     values multiply the weights; otherwise the input is spikes. Warns (ConventionWarning) where an input gain r, or a w_in,
     is not what leaves the input unscaled, and where a shape was repaired. ``compare`` is what ``spike_if`` was called.
 
@@ -56,8 +62,8 @@ def read_nir(
     given = {"dt": dt, "reset": reset, "reset_timing": reset_timing, "spike_if": spike_if, "decay": decay, "gain": gain,
              "max_spikes": max_spikes, "compare": compare}  # fmt: skip
     stated = {name: value for name, value in given.items() if value is not None}
-    conventions = _conventions(path, graph, by_present_names(stated))
-    return GraphReader(str(path), graph, conventions, graded_input).network()
+    conventions, nodes = _conventions(path, graph, by_present_names(stated))
+    return GraphReader(str(path), graph, conventions, nodes, graded_input).network()
 
 
 def _load(path: str | os.PathLike[str]) -> Any:
@@ -121,18 +127,38 @@ def _kinds(group: Any, prefix: str = "") -> dict[str, str]:
     return found
 
 
-def _conventions(path: object, graph: Any, given: Mapping[str, Any]) -> Conventions:
+def _conventions(path: object, graph: Any, given: Mapping[str, Any]) -> tuple[Conventions, dict[str, dict[str, Any]]]:
+    """The conventions of a file with those that are given over them, and by node what differs."""
     stored = graph.metadata.get(METADATA, {}) if isinstance(graph.metadata, dict) else {}
+    stored = dict(stored) if isinstance(stored, dict) else {}
+    nodes = stored.pop(NODES, {})
+    common, by_name = by_node(given)
+    read = _stated(path, "neuroemu", stored)
+    merged = {
+        str(node): _stated(path, f"neuroemu/{NODES}/{node}", values)
+        for node, values in (nodes if isinstance(nodes, dict) else {}).items()
+        if isinstance(values, dict)
+    }
+    for values in merged.values():  # what is said of all now holds for all
+        for name in common:
+            values.pop(name, None)
+    for node, values in by_name.items():
+        merged[node] = {**merged.get(node, {}), **values}
+    return Conventions(**{**read, **common}), merged
+
+
+def _stated(path: object, place: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Conventions as a file's metadata states them."""
     known = {field.name for field in fields(Conventions)}
     read = {}
-    for name, value in by_present_names(stored, warn=False).items() if isinstance(stored, dict) else ():
+    for name, value in by_present_names(stored, warn=False).items():
         if name not in known:
             raise NetworkError(
-                f"{path}: metadata neuroemu/{name} is not a convention; the conventions are {', '.join(sorted(known))}"
+                f"{path}: metadata {place}/{name} is not a convention; the conventions are {', '.join(sorted(known))}"
             )
         plain = value.decode() if isinstance(value, bytes) else value
         read[name] = plain.item() if isinstance(plain, np.generic) else plain
-    return Conventions(**{**read, **given})
+    return read
 
 
 def write_nir(network: Network, path: str | os.PathLike[str]) -> None:
@@ -152,7 +178,8 @@ def write_nir(network: Network, path: str | os.PathLike[str]) -> None:
             label += "_"
         nodes[label] = nir.Output({"output": np.array(network.population(name).shape)})
         edges.append((name, label))
-    metadata = {METADATA: asdict(network.conventions)}
+    nodes = {p.name: dict(p.conventions) for p in network.populations if p.conventions}
+    metadata = {METADATA: asdict(network.conventions) | ({NODES: nodes} if nodes else {})}
     graph = nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
     target = Path(path)
     try:
