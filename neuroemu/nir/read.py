@@ -178,8 +178,8 @@ def write_nir(network: Network, path: str | os.PathLike[str]) -> None:
             label += "_"
         nodes[label] = nir.Output({"output": np.array(network.population(name).shape)})
         edges.append((name, label))
-    nodes = {p.name: dict(p.conventions) for p in network.populations if p.conventions}
-    metadata = {METADATA: asdict(network.conventions) | ({NODES: nodes} if nodes else {})}
+    own = {p.name: dict(p.conventions) for p in network.populations if p.conventions}
+    metadata = {METADATA: asdict(network.conventions) | ({NODES: own} if own else {})}
     graph = nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
     target = Path(path)
     try:
