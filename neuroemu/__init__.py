@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "base.errors": "CapacityError ConventionWarning DatasheetError FileError FirmwareError NetworkError NeuroemuError "
-    "RunError StimulusError UnknownNameError UnsupportedError",
+    "RuleCodeWarning RunError StimulusError UnknownNameError UnsupportedError",
     "chip.chip": "Chip load_chip",
     "compiler.compile": "compile",
     "engines.replay": "Replay replay",
@@ -31,18 +31,20 @@ _NAMES = {
     "inspect.match": "match",
     "inspect.match_result": "Match",
     "inspect.session": "Session",
-    "language.program": "load_program",
+    "language.check": "check_program",
+    "language.program": "load_program python_hooks",
     "learning": "encode",
     "learning.alignment": "angle cosine",
     "learning.dataset": "Dataset load_dataset",
     "learning.demo": "demo_data",
     "learning.health": "Thresholds health",
-    "learning.histogram": "rate_histograms weight_histograms",
+    "learning.histogram": "as_table rate_histograms weight_histograms",
     "learning.learned": "learned",
     "learning.train": "evaluate train",
     "learning.training": "Epoch Training",
     "learning.vote": "label_neurons vote",
     "learning.watch": "Watch window_of",
+    "network.chains": "drawn layers mirrored rewired",
     "network.conventions": "Conventions",
     "network.network": "CubaLI CubaLIF Firmware HostInput IF LI LIF Modulator Network Phase Population "
     "Projection Sparse View",

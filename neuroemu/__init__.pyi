@@ -6,6 +6,7 @@ from neuroemu.base.errors import FileError as FileError
 from neuroemu.base.errors import FirmwareError as FirmwareError
 from neuroemu.base.errors import NetworkError as NetworkError
 from neuroemu.base.errors import NeuroemuError as NeuroemuError
+from neuroemu.base.errors import RuleCodeWarning as RuleCodeWarning
 from neuroemu.base.errors import RunError as RunError
 from neuroemu.base.errors import StimulusError as StimulusError
 from neuroemu.base.errors import UnknownNameError as UnknownNameError
@@ -28,7 +29,9 @@ from neuroemu.inspect.facts import chip_facts as chip_facts
 from neuroemu.inspect.match import match as match
 from neuroemu.inspect.match_result import Match as Match
 from neuroemu.inspect.session import Session as Session
+from neuroemu.language.check import check_program as check_program
 from neuroemu.language.program import load_program as load_program
+from neuroemu.language.program import python_hooks as python_hooks
 from neuroemu.learning import encode as encode
 from neuroemu.learning.alignment import angle as angle
 from neuroemu.learning.alignment import cosine as cosine
@@ -37,6 +40,7 @@ from neuroemu.learning.dataset import load_dataset as load_dataset
 from neuroemu.learning.demo import demo_data as demo_data
 from neuroemu.learning.health import Thresholds as Thresholds
 from neuroemu.learning.health import health as health
+from neuroemu.learning.histogram import as_table as as_table
 from neuroemu.learning.histogram import rate_histograms as rate_histograms
 from neuroemu.learning.histogram import weight_histograms as weight_histograms
 from neuroemu.learning.learned import learned as learned
@@ -48,6 +52,10 @@ from neuroemu.learning.vote import label_neurons as label_neurons
 from neuroemu.learning.vote import vote as vote
 from neuroemu.learning.watch import Watch as Watch
 from neuroemu.learning.watch import window_of as window_of
+from neuroemu.network.chains import drawn as drawn
+from neuroemu.network.chains import layers as layers
+from neuroemu.network.chains import mirrored as mirrored
+from neuroemu.network.chains import rewired as rewired
 from neuroemu.network.conventions import Conventions as Conventions
 from neuroemu.network.network import CubaLI as CubaLI
 from neuroemu.network.network import CubaLIF as CubaLIF

@@ -42,7 +42,7 @@ def told(x: np.ndarray, labels: np.ndarray, n_out: int, first: int = 0) -> tuple
 
 def twin(net: ne.Network, image: ne.Image, seed: int = 0, momentum: int = 0) -> oracle.Network:
     """The oracle of a wired network: its weights, and of its image only the ids that random numbers depend on."""
-    learned = [p for p in net.projections if p.rule and ".forward" in p.rule]
+    learned = [p for p in net.projections if p.rule and p.rule.endswith(".synapse") and p.mirror is None]
     hidden, output = net.population("h1").neuron, net.population("out").neuron
     assert isinstance(hidden, ne.Firmware)
     assert isinstance(output, ne.Firmware)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import neuroemu as ne
@@ -86,6 +87,21 @@ def test_the_guide_shows_the_rule_as_it_is() -> None:
     assert (ROOT / "docs" / "examples" / "rstdp.py").read_text() in guide
 
 
+def test_the_guide_s_wire_puts_the_rule_into_a_network(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "firmware.md").read_text()
+    (block,) = (part.split("```")[0] for part in guide.split("```python\n") if "def wire(" in part.split("```")[0])
+    path = tmp_path / "rule.py"
+    path.write_text((ROOT / "docs" / "examples" / "rstdp.py").read_text() + block)
+    neuron = ne.Firmware(f"{path}.neuron", {"threshold": 100})
+    populations = [ne.Population("in", 9, ne.HostInput()), ne.Population("act", 4, neuron, compete={"spike": "v"})]
+    plain = ne.Network(populations, [ne.Projection("in", "act", np.full((9, 4), 500), "p")], outputs=["act"])
+    wired = ne.wire(plain, path, rate=3).projection("p")
+    weight = np.asarray(wired.weight)
+    assert (wired.rule, wired.params, weight.shape) == (f"{path}.synapse", {"rate": 3}, (9, 4))
+    assert 0 <= weight.min() < weight.max() < 128
+    assert ne.compile(ne.wire(plain, path), ne.load_chip("atlas")).projections[0].params == {"rate": 24}
+
+
 def test_the_guide_states_what_the_rule_costs() -> None:
     guide = (ROOT / "docs" / "firmware.md").read_text()
     results = ne.check_file(str(ROOT / "docs" / "examples" / "rstdp.py"), ne.load_chip("atlas"), {})
@@ -109,3 +125,10 @@ def test_tool_has_help(tool: Path) -> None:
     done = subprocess.run([sys.executable, str(tool), "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "usage" in done.stdout
+
+
+def test_the_map_lists_every_module() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "make_map.py"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import ast
+import runpy
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "neuroemu"
-ROOMS = (
-    "cli",
-    "inspect",
-    "learning",
-    "engines",
-    "results",
-    "compiler",
-    "nir",
-    "image",
-    "network",
-    "language",
-    "chip",
-    "base",
-)
+ROOMS: tuple[str, ...] = runpy.run_path(str(PACKAGE.parent / "tools" / "make_map.py"))["ROOMS"]
 """Top to bottom: a module imports from its own room and from those below it."""
 FACES = {"__init__", "errors", "isa", "program", "wiring"}
 """Modules beside the rooms, which only hand on what rooms hold."""

@@ -71,10 +71,10 @@ MISFITS: dict[str, tuple[str, tuple[str, int | None], tuple[str, str], str]] = {
         "sfdfa", ("state", 16), ("class hidden", "m: State(24)"), "'m' asks for 24 bits, atlas has 16; ask for 16 or fewer",
     ),
     "a trace of 12 bits": (
-        "spikegrad", ("pre", 12), ("class forward", "s_pre: Pre(16)"), "'s_pre' asks for 16 bits, atlas has 12; ask for 12 or fewer",
+        "spikegrad", ("pre", 12), ("class synapse", "sent: Pre(16)"), "'sent' asks for 16 bits, atlas has 12; ask for 12 or fewer",
     ),
     "a kept trace of 16 bits": (
-        "spikegrad momentum", ("keep", 16), ("class forward_momentum", "trace: Keep(32"),
+        "spikegrad momentum", ("keep", 16), ("class synapse", "trace: Keep(32"),
         "'trace' asks for 32 bits, atlas has 16; ask for 16 or fewer",
     ),
     "no flag at the axon": (
@@ -82,7 +82,7 @@ MISFITS: dict[str, tuple[str, tuple[str, int | None], tuple[str, str], str]] = {
         "atlas has no register 'flag' and none of role pre_keep; try generic45",
     ),
     "no trace of the neuron": (
-        "stdp", ("post_state", None), ("class all_to_all", "y: PostState"),
+        "stdp", ("post_state", None), ("class synapse", "y: PostState"),
         "atlas has no register 'y' and none of role post_state; try generic45",
     ),
     "a port of 64 bits": (
@@ -126,12 +126,12 @@ SPOILED: dict[str, tuple[str, tuple[str, str], tuple[str, str], str]] = {
         "index of 'rise' can be -4096..4095, the table has entries 0..31; clamp the index",
     ),
     "a sum that could leave 64 bits": (
-        "spikegrad", ("moved - s_pre * e", "moved - shift_left(s_pre, 18) * e"), ("def end_synapse", "return moved"),
+        "spikegrad", ("moved - change", "moved - shift_left(change, 18)"), ("def end_synapse", "return trace"),
         "sum 'moved' can grow by -281474976710656..281466386776064 at a time, past 64 bits over 65536 calls; "
         "shift or clamp what is added",
     ),
     "a trace that asks for more than its register": (
-        "stdp", ("x: Pre,", "x: Pre(33),"), ("class all_to_all", "x: Pre(33)"),
+        "stdp", ("x: Pre,", "x: Pre(33),"), ("class synapse", "x: Pre(33)"),
         "'x' asks for 33 bits, atlas has 32; ask for 32 or fewer",
     ),
 }  # fmt: skip

@@ -4,14 +4,12 @@ import numpy as np
 from reward import RULE, network, play
 
 import neuroemu as ne
-from neuroemu.language.check import check_program
-from neuroemu.language.program import python_hooks
 
 ATLAS = ne.load_chip("atlas")
 
 
 def test_one_call_of_a_hook():
-    hook = python_hooks(ne.load_program(f"{RULE}.synapse"))["tick_synapse"]
+    hook = ne.python_hooks(ne.load_program(f"{RULE}.synapse"))["tick_synapse"]
     assert hook(50, 1024, 64, 0, 1) == (51, 992)  # w + rate * e * reward / 2^16; e decays by a 32nd
     assert hook(50, 1024, 0, 0, 1) == (50, 992)  # no reward, no change
     assert hook(0, 1024, -64, 0, 1) == (0, 992)  # a weight stays within 0..127
@@ -20,7 +18,7 @@ def test_one_call_of_a_hook():
 
 def test_it_fits_the_chip_it_is_for():
     for name in ("neuron", "synapse"):
-        proof = check_program(ne.load_program(f"{RULE}.{name}"), ATLAS)
+        proof = ne.check_program(ne.load_program(f"{RULE}.{name}"), ATLAS)
         assert all(hook.fits_int32 for hook in proof.hooks.values() if name == "synapse")
     assert proof.widths["e"].bits == 16
     assert proof.hooks["tick_synapse"].operations["random"] == 1

@@ -6,7 +6,6 @@ import numpy as np
 from rich.console import Console
 
 import neuroemu as ne
-from neuroemu.learning.histogram import as_table
 
 sizes = {"in": 12, "hidden": 10, "out": 3}
 populations = [ne.Population(name, n, ne.HostInput() if name == "in" else ne.IF()) for name, n in sizes.items()]
@@ -35,6 +34,6 @@ for row, presentations in enumerate(watch.presentations):
         f"{np.abs(series['weight.w1'][row] - series['weight.w1'][0]).mean():6.1f} on average, "
         f"{series['rate.hidden'][row].sum():4.1f} hidden spikes a sample, feedback at {series['angle.w2.back'][row]:g} degrees"
     )
-Console(width=100).print(as_table(ne.weight_histograms(image, done.memory)[:2], "projection"))
+Console(width=100).print(ne.as_table(ne.weight_histograms(image, done.memory)[:2], "projection"))
 for finding in watch.findings:
     print("warning:", finding)

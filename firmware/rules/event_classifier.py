@@ -12,6 +12,11 @@ The thesis gives no eta, m, theta or start. If no class ever spikes, E stays 0 a
 eta must be small enough that the first errors, which push every class down but one, leave some class able to spike.
 """
 
+from dataclasses import replace
+
+import numpy as np
+
+import neuroemu as ne
 from neuroemu.isa import Input, Key, Param, Port, Post, State, Weight, clamp, shift_left, shift_stochastic, shift_zero
 
 ONE = 256
@@ -36,12 +41,7 @@ class neuron:
         return v, score, spike
 
     def settle(
-        v: State,
-        n: State(15),
-        score: State(32),
-        error: State(16),
-        right: State(2),
-        spike_won: Input,
+        v: State, n: State(15), score: State(32), error: State(16), right: State(2), spike_won: Input,
         momentum: Param(0, 255),
     ):
         error = shift_zero(momentum * error, 8) + ONE * (right - spike_won)
@@ -63,55 +63,32 @@ class synapse:
 
 
 def wire(
-    network,
-    projections,
-    output,
-    *,
-    eta=0.003,
-    momentum=0.5,
-    theta=1.0,
-    mean=0.1,
-    spread=0.02,
-    limit=1.0,
-    seed=0,
+    network, projections, output, *, eta=0.003, momentum=0.5, theta=1.0, mean=0.1, spread=0.02, limit=1.0, seed=0
 ):
     """Make `output` the classes, each of which learns from the spikes of the projections that end there.
 
     eta, theta, limit (of a weight's size) and the start weights N(mean, spread) count weights of 1, which is 4096 in the register;
     mean=None keeps the network's weights, in register units. The host tells the right class in tick 0; `score` is probed.
     """
-    from dataclasses import replace
-
-    import numpy as np
-
-    import neuroemu as ne
-
     into = [p.label for p in network.projections if p.label in projections and p.post == output]
     if not into or len(into) != len(projections):
         raise ne.NetworkError(
             f"event_classifier learns projections into output '{output}'; it was given {', '.join(projections) or 'none'}: "
             "name those that end there"
         )
+    params = {"theta": round(theta * THETA), "momentum": round(momentum * 256)}
     classes = replace(
-        network.population(output),
-        neuron=ne.Firmware(
-            "event_classifier.neuron", {"theta": round(theta * THETA), "momentum": round(momentum * 256)}
-        ),
-        compete={"spike": "v"},
+        network.population(output), neuron=ne.Firmware(f"{__name__}.neuron", params), compete={"spike": "v"}
     )
-    params = {"eta": round(eta * 2**20), "limit": round(limit * THETA)}
-    rng, learned = np.random.default_rng(seed), []
-    for p in network.projections:
-        if p.label in into:
-            p = replace(p, rule="event_classifier.synapse", params=params)
-            if mean is not None:
-                drawn = rng.normal(mean, spread, (network.population(p.pre).n, classes.n))
-                p = replace(p, weight=np.rint(THETA * np.clip(drawn, -limit, limit)).astype(int))
-        learned.append(p)
+    rule = {"rule": f"{__name__}.synapse", "params": {"eta": round(eta * 2**20), "limit": round(limit * THETA)}}
+    normal, learned = np.random.default_rng(seed).normal, [network.projection(label) for label in into]
+    if mean is not None:
+        def draw(shape):
+            return np.rint(THETA * np.clip(normal(mean, spread, shape), -limit, limit)).astype(int)
+
+        learned = [ne.drawn(network, p, draw) for p in learned]
     return replace(
-        network,
-        populations=tuple(classes if p.name == output else p for p in network.populations),
-        projections=tuple(learned),
+        ne.rewired(network, classes, *(replace(p, **rule) for p in learned)),
         probes=(*network.probes, (output, "score")),
         modulators=(*network.modulators, ne.Modulator(output, 0)),
     )

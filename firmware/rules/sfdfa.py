@@ -11,25 +11,14 @@ Fractions: w 12 bits, m and g 16, traces 16, x and the reciprocal and loc 12, gr
 delta is a whole number of spikes, nbar has 10. A silent output that should speak learns as if it had spiked at the end.
 """
 
+from dataclasses import replace
+
+import numpy as np
+
+import neuroemu as ne
 from neuroemu.isa import (
-    PROBE,
-    Input,
-    Key,
-    Param,
-    Port,
-    Post,
-    Pre,
-    State,
-    Sum,
-    Table,
-    Weight,
-    clamp,
-    leading_one,
-    shift_floor,
-    shift_left,
-    shift_round,
-    shift_stochastic,
-    uniform,
+    PROBE, Input, Key, Param, Port, Post, Pre, State, Sum, Table, Weight, clamp, leading_one, shift_floor, shift_left,
+    shift_round, shift_stochastic, uniform,
 )
 
 INFERENCE = 0
@@ -44,23 +33,9 @@ def reciprocal(current, mantissa):
 
 class hidden:
     def soma(
-        m: State(24),
-        g: State(24),
-        s: State(28),
-        n: State(16),
-        p: State(16),
-        q: State(16),
-        delta: State(16),
-        drive: Port,
-        grade: Port,
-        error: Port,
-        phase: Input,
-        tick: Input,
-        key: Key,
-        k: Param(2, 15, init=7),
-        threshold: Param(8192, 4194304),
-        mantissa: Table(256, 0, 32767),
-        perturbation: Param(0, 4096, init=256),
+        m: State(24), g: State(24), s: State(28), n: State(16), p: State(16), q: State(16), delta: State(16),
+        drive: Port, grade: Port, error: Port, phase: Input, tick: Input, key: Key, k: Param(2, 15, init=7),
+        threshold: Param(8192, 4194304), mantissa: Table(256, 0, 32767), perturbation: Param(0, 4096, init=256),
     ):
         p = (perturbation if uniform(key, 0, 1) else -perturbation) if tick == 0 else p
         m = m - shift_floor(m, k) + shift_left(drive, 4)
@@ -76,11 +51,7 @@ class hidden:
         return m, g, s, n, p, q, delta, spike, spike_payload
 
     def end(
-        n: State(16),
-        delta: State(16),
-        nbar: Weight(16, init=1024),
-        sum_n: Sum,
-        beta: Param(0, 64, init=4),
+        n: State(16), delta: State(16), nbar: Weight(16, init=1024), sum_n: Sum, beta: Param(0, 64, init=4),
         nhat: Param(0, 32767, init=1024),
     ):
         delta = delta + shift_round(beta * (nhat - nbar), 2) if n > 0 else 0
@@ -99,21 +70,9 @@ class output:
         return target
 
     def soma(
-        m: State(24),
-        g: State(24),
-        s: State(28),
-        n: State(16),
-        q: State(16),
-        d: State(32),
-        target: State(16),
-        delta: State(16),
-        drive: Port,
-        grade: Port,
-        phase: Input,
-        phase_tick: Input,
-        k: Param(2, 15, init=7),
-        threshold: Param(8192, 4194304),
-        mantissa: Table(256, 0, 32767),
+        m: State(24), g: State(24), s: State(28), n: State(16), q: State(16), d: State(32), target: State(16),
+        delta: State(16), drive: Port, grade: Port, phase: Input, phase_tick: Input, k: Param(2, 15, init=7),
+        threshold: Param(8192, 4194304), mantissa: Table(256, 0, 32767),
     ):
         m = m - shift_floor(m, k) + shift_left(drive, 4)
         g = g - shift_floor(g, k - 1) + shift_left(drive, 4)
@@ -185,25 +144,21 @@ class feedback:
         return b
 
 
+def wire_feedback(network, hidden, output, rng, learns, rate):
+    """Feedback from the outputs to a hidden population: learned from 0 with their probes, or drawn and fixed."""
+    shape = network.population(output).n, network.population(hidden).n
+    fixed, name = np.rint(rng.uniform(-1, 1, shape) * 256), f"feedback->{hidden}"
+    if not learns:
+        return ne.Projection(output, hidden, fixed, name, routes={"error": [("error", "weight*payload")]})
+    routes = {"error": [("error", "weight*payload")], "probe": []}
+    return ne.Projection(
+        output, hidden, np.zeros(shape), name, routes=routes, rule=f"{__name__}.feedback", params={"rate": rate}
+    )
+
+
 def wire(
-    network,
-    projections,
-    output,
-    *,
-    mode="sfdfa",
-    ticks=100,
-    k=7,
-    threshold=0.4,
-    output_threshold=0.5,
-    initial=1.0,
-    rate=8,
-    output_rate=10,
-    feedback_rate=10,
-    beta=4,
-    nhat=1.0,
-    yes=15,
-    no=3,
-    seed=0,
+    network, projections, output, *, mode="sfdfa", ticks=100, k=7, threshold=0.4, output_threshold=0.5, initial=1.0, rate=8,
+    output_rate=10, feedback_rate=10, beta=4, nhat=1.0, yes=15, no=3, seed=0,
 ):
     """The network that learns: a chain of ``projections`` from a host input over hidden populations to ``output``.
 
@@ -213,74 +168,35 @@ def wire(
     2^feedback_rate presentations. ``beta`` and ``nhat`` pull the spikes a presentation of hidden neurons; ``yes`` and ``no`` are
     the spikes wanted of the right and the other outputs. Thresholds are 1/8 to 64, in units of a weight.
     """
-    from dataclasses import replace
-
-    import numpy as np
-
-    from neuroemu.base.errors import NetworkError
-    from neuroemu.network.network import Firmware, Modulator, Phase, Projection
-    from neuroemu.network.wiring import layers
-
     if mode not in ("sfdfa", "dfa"):
-        raise NetworkError(f"rule sfdfa: mode is {mode!r}; choose sfdfa or dfa")
-    chain = layers(network, projections)
-    last = network.projection(chain[-1]).post
-    if output != last:
-        raise NetworkError(
-            f"rule sfdfa: the layers end at population '{last}', the output is {output!r}; make it '{last}'"
+        raise ne.NetworkError(f"rule sfdfa: mode is {mode!r}; choose sfdfa or dfa")
+    chain, rng = ne.layers(network, projections, output), np.random.default_rng(seed)
+    mantissa = np.rint(2**23 / (np.arange(256) + 256.5)).astype(np.int64)
+    learns, changed = mode == "sfdfa", []
+    for p in chain:
+        last = p.post == output
+        c = round((output_threshold if last else threshold) * 65536)
+        own = {"yes": yes, "no": no} if last else {
+            "beta": beta, "nhat": round(nhat * 1024), "perturbation": 256 if learns else 0
+        }
+        neuron = ne.Firmware(
+            f"{__name__}.{'output' if last else 'hidden'}", {"threshold": c, "k": k, "mantissa": mantissa, **own}
         )
-    rng = np.random.default_rng(seed)
-    steps = ticks + len(chain)
-    soma = {"k": k, "mantissa": np.rint(2**23 / (np.arange(256) + 256.5)).astype(np.int64)}
-    feedback_params = {"rate": feedback_rate}
-    changed, learned, added = {}, {}, []
-    for label in chain:
-        projection = network.projection(label)
-        population, n_pre = network.population(projection.post), network.population(projection.pre).n
-        at_output = population.name == output
-        c = round((output_threshold if at_output else threshold) * 65536)
-        params = {"threshold": c, **soma}
-        if at_output:
-            params |= {"yes": yes, "no": no}
-        else:
-            params |= {"beta": beta, "nhat": round(nhat * 1024), "perturbation": 256 if mode == "sfdfa" else 0}
-        changed[population.name] = replace(
-            population, neuron=Firmware(f"sfdfa.{'output' if at_output else 'hidden'}", params)
-        )
-        weight = np.rint(rng.uniform(-initial, initial, (n_pre, population.n)) * 4096)
+        changed.append(replace(network.population(p.post), neuron=neuron))
+        learned = ne.drawn(network, p, lambda shape: np.rint(rng.uniform(-initial, initial, shape) * 4096))
         grade = {"spike": [("drive", "weight"), ("grade", "weight*payload")]}
-        learned[label] = replace(
-            projection,
-            weight=weight,
-            routes=None if not changed.get(projection.pre) else grade,
-            rule="sfdfa.forward",
-            params={
-                "k": k,
-                "rescue": min((1 << 28) // c, 32767) if at_output else 0,
-                "rate": output_rate if at_output else rate + 8,
-            },
-        )
-        if not at_output:
-            n_out = network.population(output).n
-            fixed = np.rint(rng.uniform(-1, 1, (n_out, population.n)) * 256)
-            added.append(
-                Projection(
-                    output,
-                    population.name,
-                    np.zeros((n_out, population.n)) if mode == "sfdfa" else fixed,
-                    f"feedback->{population.name}",
-                    routes={"error": [("error", "weight*payload")]} | ({"probe": []} if mode == "sfdfa" else {}),
-                    rule="sfdfa.feedback" if mode == "sfdfa" else None,
-                    params=feedback_params if mode == "sfdfa" else {},
-                )
-            )
+        speeds = {"rescue": min((1 << 28) // c, 32767) if last else 0, "rate": output_rate if last else rate + 8}
+        changed.append(replace(
+            learned, routes=None if p is chain[0] else grade, rule=f"{__name__}.forward", params={"k": k, **speeds}
+        ))
+        if not last:
+            changed.append(wire_feedback(network, p.post, output, rng, learns, feedback_rate))
+    steps = ticks + len(chain)
     return replace(
-        network,
-        populations=tuple(changed.get(p.name, p) for p in network.populations),
-        projections=(*(learned.get(p.label, p) for p in network.projections), *added),
+        ne.rewired(network, *changed),
         probes=(*(probe for probe in network.probes if probe != (output, "n")), (output, "n")),
-        phases=(Phase(INFERENCE, steps), Phase(LEARNING, 2, learning=True)),
-        modulators=(Modulator(output, steps),),
+        phases=(ne.Phase(INFERENCE, steps), ne.Phase(LEARNING, 2, learning=True)),
+        modulators=(ne.Modulator(output, steps),),
     )
 
 
@@ -290,9 +206,7 @@ def as_float(program, params, dt):
     u = m - g has u <- u - 2^-k u + 2^-k g and g <- g - 2^-(k-1) g + w: 2^k u is the voltage of a current-based LIF with
     tau_mem = 2 tau_syn = 2^k ticks, which here takes g as it was a tick before. A spike takes the threshold away.
     """
-    from neuroemu.network.network import CubaLIF
-
     del program  # both kinds are the same neuron
     steps, threshold = 2 ** int(params["k"]), params["threshold"] / 65536
-    neuron = CubaLIF(steps // 2 * dt, steps * dt, v_threshold=threshold * steps, r=steps, w_in=steps // 2)
+    neuron = ne.CubaLIF(steps // 2 * dt, steps * dt, v_threshold=threshold * steps, r=steps, w_in=steps // 2)
     return neuron, 1 / 4096, {"reset": "subtract", "spike_if": ">=", "decay": "euler", "gain": "nir"}

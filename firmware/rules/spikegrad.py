@@ -8,29 +8,22 @@ weights: E = S' (W^T E) / 2^f. Then dW = -E S / 2^k and db = -E / 2^k at the com
 weight see the same S and E, so the copies stay equal bit for bit.
 """
 
+from dataclasses import replace
+
+import numpy as np
+
+import neuroemu as ne
 from neuroemu.isa import (
-    Input,
-    Keep,
-    Key,
-    Param,
-    Port,
-    Post,
-    Pre,
-    State,
-    Sum,
-    Switch,
-    Table,
-    Weight,
-    clamp,
-    decay_to_zero,
-    leading_one,
-    shift_away,
-    shift_floor,
-    shift_left,
-    shift_round,
-    shift_stochastic,
+    Input, Keep, Key, Param, Port, Post, Pre, State, Sum, Switch, Table, Weight, clamp, decay_to_zero, leading_one, shift_away,
+    shift_floor, shift_left, shift_round, shift_stochastic,
 )
 
+ALIASES = {
+    "forward": ("synapse", {}),
+    "backward": ("synapse", {"back": 1}),
+    "forward_momentum": ("synapse", {"momentum": 1}),
+    "backward_momentum": ("synapse", {"back": 1, "momentum": 1}),
+}
 FRACTION = 20
 """Bits of a reciprocal's fraction: recip[i] is 2^20 / (256 + i + 1/2)."""
 FINE = 8
@@ -41,19 +34,8 @@ class hidden:
     """A hidden neuron: drive until ``fire_phase``, errors until ``back_phase``; S' is decided by I itself, not by S."""
 
     def soma(
-        v: State,
-        s: State(16),
-        gate: State(2),
-        u: State,
-        e: State(16),
-        bias: Weight,
-        drive: Port,
-        back: Port,
-        phase: Input,
-        fire_phase: Param(0, 255),
-        back_phase: Param(0, 255),
-        f: Param(0, 20),
-        s_max: Param(1, 32767),
+        v: State, s: State(16), gate: State(2), u: State, e: State(16), bias: Weight, drive: Port, back: Port,
+        phase: Input, fire_phase: Param(0, 255), back_phase: Param(0, 255), f: Param(0, 20), s_max: Param(1, 32767),
         passes: Switch,
     ):
         fires = 1 if phase == fire_phase else 0
@@ -87,22 +69,9 @@ class output:
         return target
 
     def soma(
-        v: State,
-        ex: State(13),
-        e: State(16),
-        target: State(2),
-        bias: Weight,
-        drive: Port,
-        norm: Port,
-        phase: Input,
-        phase_tick: Input,
-        fire_phase: Param(0, 255),
-        start: Param(0, 250),
-        step: Param(0, 20),
-        alpha: Param(1, 1024),
-        exp: Table(256, 0, 4095),
-        recip: Table(256, 0, 4096),
-        unary: Switch,
+        v: State, ex: State(13), e: State(16), target: State(2), bias: Weight, drive: Port, norm: Port,
+        phase: Input, phase_tick: Input, fire_phase: Param(0, 255), start: Param(0, 250), step: Param(0, 20),
+        alpha: Param(1, 1024), exp: Table(256, 0, 4095), recip: Table(256, 0, 4096), unary: Switch,
     ):
         v = v + drive + (bias if phase == fire_phase and phase_tick == 0 else 0)
         ex = exp[clamp(shift_floor(norm - v, step), 0, 255)] if phase == start + 2 else ex
@@ -150,54 +119,26 @@ class largest:
         return top
 
 
-class forward:
-    """Deferred update of a weight: its axon holds S, its neuron E."""
+class synapse:
+    """Deferred update of a weight: its axon holds S, its neuron E; the mirrored copy (``back``) makes it by the same integers.
 
-    GATE = {"end_synapse": ("s_pre", "e"), "commit_synapse": "moved"}
+    With ``momentum`` in its recursive form (4.15): trace = mu trace - S E, and the weight follows (1 - mu) trace.
+    """
 
-    def arrive(s_pre: Pre(16), payload: Input):
-        s_pre = s_pre + payload
-        return s_pre
+    GATE = {"end_synapse": ("sent", "s", "e"), "commit_synapse": "moved"}  # of s and e the one that is used
+    UNGATED = {"end_synapse": "momentum"}  # a trace fades whatever the presentation brought
 
-    def end_synapse(moved: Sum, s_pre: Pre(16), e: Post(16)):
-        moved = moved - s_pre * e
-        return moved
+    def arrive(sent: Pre(16), payload: Input):
+        sent = sent + payload
+        return sent
 
-    def commit_synapse(w: Weight, moved: Sum, k: Param(0, 40), key: Key):
-        w = w + shift_stochastic(moved, k, key, 0)
-        return w
-
-
-class backward:
-    """The same update of its mirrored copy, by the same integers: the axon holds E, the neuron S."""
-
-    GATE = {"end_synapse": ("e_pre", "s"), "commit_synapse": "moved"}
-
-    def arrive(e_pre: Pre(16), payload: Input):
-        e_pre = e_pre + payload
-        return e_pre
-
-    def end_synapse(moved: Sum, e_pre: Pre(16), s: Post(16)):
-        moved = moved - s * e_pre
-        return moved
-
-    def commit_synapse(w: Weight, moved: Sum, k: Param(0, 40), key: Key):
-        w = w + shift_stochastic(moved, k, key, 0)
-        return w
-
-
-class forward_momentum:
-    """`forward` with the recursive form of momentum (4.15): trace = mu trace - S E, and the weight follows (1 - mu) trace."""
-
-    GATE = {"commit_synapse": "moved"}
-
-    def arrive(s_pre: Pre(16), payload: Input):
-        s_pre = s_pre + payload
-        return s_pre
-
-    def end_synapse(trace: Keep(32), moved: Sum, s_pre: Pre(16), e: Post(16), decay: Param(0, 4096)):
-        trace = decay_to_zero(trace, decay) - shift_left(s_pre * e, FINE)
-        moved = moved + trace
+    def end_synapse(
+        trace: Keep(32), moved: Sum, sent: Pre(16), s: Post(16), e: Post(16), decay: Param(0, 4096), back: Switch,
+        momentum: Switch,
+    ):
+        change = sent * (s if back else e)
+        trace = decay_to_zero(trace, decay) - shift_left(change, FINE) if momentum else trace
+        moved = moved + trace if momentum else moved - change
         return trace, moved
 
     def commit_synapse(w: Weight, moved: Sum, k: Param(0, 60), key: Key):
@@ -205,23 +146,26 @@ class forward_momentum:
         return w
 
 
-class backward_momentum:
-    """The same update of its mirrored copy, by the same integers."""
+def wire_softmax(network, output, neuron, start):
+    """The output's populations and projections: the output itself, and the neuron that normalises its exponentials."""
+    m, helper = network.population(output).n, f"{output}.norm"
+    asks = {"probe": [], "inhibit": [("drive", "weight*payload")]}
+    says = {"probe": [("norm", "weight*payload")], "inhibit": [("norm", "weight*payload")]}
+    return (
+        replace(network.population(output), neuron=neuron),
+        ne.Population(helper, 1, ne.Firmware(f"{__name__}.norm", {"start": start})),
+        ne.Projection(output, helper, np.ones((m, 1)), f"{output}.asks", routes=asks, rule=f"{__name__}.largest"),
+        ne.Projection(helper, output, np.ones((1, m)), f"{output}.told", routes=says),
+    )
 
-    GATE = {"commit_synapse": "moved"}
 
-    def arrive(e_pre: Pre(16), payload: Input):
-        e_pre = e_pre + payload
-        return e_pre
+def wire_weights(network, p, rng, one):
+    """He's start: N(0, sqrt(2 / n)) of the n synapses a neuron has, in units of ``one``."""
+    def draw(shape):
+        fan_in = shape[0] if len(shape) == 2 else max(shape[0] / network.population(p.post).n, 1)
+        return np.clip(np.rint(rng.normal(0, np.sqrt(2 / fan_in), shape) * one), -32768, 32767)
 
-    def end_synapse(trace: Keep(32), moved: Sum, e_pre: Pre(16), s: Post(16), decay: Param(0, 4096)):
-        trace = decay_to_zero(trace, decay) - shift_left(s * e_pre, FINE)
-        moved = moved + trace
-        return trace, moved
-
-    def commit_synapse(w: Weight, moved: Sum, k: Param(0, 60), key: Key):
-        w = w + shift_stochastic(moved, k, key, 0)
-        return w
+    return ne.drawn(network, p, draw)
 
 
 def wire(
@@ -236,91 +180,36 @@ def wire(
     (units of 2^-(f+m)) and the datapath takes them rounded, in ``bits``; eta / alpha is 2^-(f+m+k) then. Read out register v of
     the output. Compile with align=False: the phases say who computes when.
     """
-    from dataclasses import replace
-    from pathlib import Path
-
-    import numpy as np
-
-    import neuroemu as ne
-    from neuroemu.network.wiring import layers
-
-    chain = [network.projection(label) for label in layers(network, projections)]
+    chain = ne.layers(network, projections, output, delays=False)
     deep = len(chain) - 1
-    if deep < 1 or chain[-1].post != output:
-        raise ne.NetworkError(
-            f"SpikeGrad learns a chain from an input through hidden layers to the output; {', '.join(projections)} is not one "
-            f"that ends at '{output}'"
-        )
+    if deep < 1:
+        raise ne.NetworkError(f"SpikeGrad learns through hidden layers, '{chain[0].label}' alone has none; put a population between")
     if not 0 <= f <= 20 or initial not in ("he", "given") or rows < 1 or not 0 <= momentum <= 12 or not 0 <= fine <= 14:
         raise ne.NetworkError(
             f"f is {f}, initial {initial!r}, rows {rows}, momentum {momentum}, fine {fine}; use 0 <= f <= 20, 'he' or 'given', "
             "rows >= 1, 0 <= momentum <= 12, 0 <= fine <= 14"
         )
-    file = Path(__file__)
-    shipped = file.parent.name == "rules" and file.parent.parent.name == "firmware"
-    rule = file.stem if shipped else str(file)
-    start, step = deep + 2, max(f - 4, 0)
-    grid = np.arange(256)
-    exp = np.rint(4095 * np.exp(-grid * 2.0 ** (step - f))).astype(int)
-    recip = np.rint(2**20 / (256.5 + grid)).astype(int)
-
-    neurons = {
-        p.post: ne.Firmware(
-            f"{rule}.hidden",
-            {"fire_phase": 1 + n, "back_phase": start + 4 + deep - n, "f": f, "s_max": s_max, "k": k + fine},
-            {"passes": int(n > 0)},
-        )
-        for n, p in enumerate(chain[:-1])
-    }
-    neurons[output] = ne.Firmware(
-        f"{rule}.output",
-        {"fire_phase": deep + 1, "start": start, "step": step, "alpha": alpha, "exp": exp, "recip": recip, "k": k + fine},
-        {"unary": 0},
-    )
-    populations = [replace(p, neuron=neurons.get(p.name, p.neuron)) for p in network.populations]
-    populations.append(ne.Population(f"{output}.norm", 1, ne.Firmware(f"{rule}.norm", {"start": start})))
-
-    kind, params = ("_momentum", {"k": k + momentum + 8, "decay": 4096 >> momentum}) if momentum else ("", {"k": k})
-    view = ne.View(fine, bits) if fine else None
-    rng = np.random.default_rng(seed)
-    learning, copies = {}, []
+    start, step, rng, changed, copies = deep + 2, max(f - 4, 0), np.random.default_rng(seed), [], []
+    params = {"k": k + momentum + 8, "decay": 4096 >> momentum} if momentum else {"k": k}
     for n, p in enumerate(chain):
-        shape = network.population(p.pre).n, network.population(p.post).n
-        lists = p.weight if isinstance(p.weight, ne.Sparse) else None
-        if np.any(p.delay) or (lists is not None and np.any(lists.delay if lists.delay is not None else 0)):
-            raise ne.NetworkError(f"projection '{p.label}' has delays; a layer's counts come in one tick, use none")
-        value = np.asarray(p.weight if lists is None else lists.weight)
-        if initial == "he":
-            fan_in = shape[0] if lists is None else max(value.size / shape[1], 1)
-            drawn = rng.normal(0, np.sqrt(2 / fan_in), shape if lists is None else value.shape)
-            value = np.clip(np.rint(drawn * (1 << f + fine)), -32768, 32767)
-        weight = value if lists is None else replace(lists, weight=value)
-        turned = value.T if lists is None else ne.Sparse(lists.post, lists.pre, value)
-        channel = "spike" if n else "input"
-        learning[p.label] = replace(
-            p, weight=weight, rule=f"{rule}.forward{kind}", params=params, routes={channel: [("drive", "weight*payload")]}, view=view
-        )
+        p = p if initial == "given" else wire_weights(network, p, rng, 1 << f + fine)
+        rule = {"rule": f"{__name__}.synapse", "params": params, "switches": {"momentum": int(momentum > 0)}}
+        drive = {"spike" if n else "input": [("drive", "weight*payload")]}
+        changed.append(replace(p, routes=drive, view=ne.View(fine, bits) if fine else None, **rule))
         if n:
-            routes = {"error": [("back", "weight*payload")]}
-            copies.append(
-                ne.Projection(
-                    p.post, p.pre, turned, f"{p.label}.back", 0, routes, f"{rule}.backward{kind}", params, mirror=p.label, view=view
-                )
-            )
-    m, helper = network.population(output).n, f"{output}.norm"
-    asks = {"probe": [], "inhibit": [("drive", "weight*payload")]}
-    says = {"probe": [("norm", "weight*payload")], "inhibit": [("norm", "weight*payload")]}
-    copies.append(ne.Projection(output, helper, np.ones((m, 1)), f"{output}.asks", 0, asks, f"{rule}.largest"))
-    copies.append(ne.Projection(helper, output, np.ones((1, m)), f"{output}.told", 0, says))
-
-    phases = [ne.Phase(0, rows), *(ne.Phase(n, 1) for n in range(1, start))]
-    phases += [ne.Phase(n, 1, learning=True) for n in range(start, start + 5 + deep)]
+            back = rule | {"switches": {**rule["switches"], "back": 1}, "routes": {"error": [("back", "weight*payload")]}}
+            copies.append(ne.mirrored(changed[-1], **back))
+        phases = {"fire_phase": 1 + n, "back_phase": start + 4 + deep - n}
+        hidden = ne.Firmware(f"{__name__}.hidden", {**phases, "f": f, "s_max": s_max, "k": k + fine}, {"passes": int(n > 0)})
+        changed.append(replace(network.population(p.post), neuron=hidden))
+    tables = {"exp": np.rint(4095 * np.exp(-np.arange(256) * 2.0 ** (step - f))).astype(int),
+              "recip": np.rint(2**20 / (256.5 + np.arange(256))).astype(int)}
+    params = {"fire_phase": deep + 1, "start": start, "step": step, "alpha": alpha, **tables, "k": k + fine}
+    softmax = wire_softmax(network, output, ne.Firmware(f"{__name__}.output", params, {"unary": 0}), start)
     return replace(
-        network,
-        populations=populations,
-        projections=[*(learning.get(p.label, p) for p in network.projections), *copies],
+        ne.rewired(network, *changed, *copies, *softmax),
         probes=tuple(dict.fromkeys((*network.probes, (output, "v")))),
-        phases=phases,
+        phases=[ne.Phase(n, 1 if n else rows, learning=n >= start) for n in range(start + 5 + deep)],
         modulators=[*network.modulators, ne.Modulator(output, rows - 1 + start)],
-        notes=(*network.notes, f"softmax of '{output}' on the chip, by tables and population '{helper}' in five ticks; no host work"),
+        notes=(*network.notes, f"softmax of '{output}' on the chip, by tables and population '{output}.norm' in five ticks; no host work"),
     )

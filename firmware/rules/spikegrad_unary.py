@@ -11,41 +11,19 @@ Every phase of spikes lasts until quiet, and the sums are those of `spikegrad` w
 mode shows that, and what it costs. Outputs, normalising and synapses are programs of spikegrad.py.
 """
 
-from neuroemu.isa import (
-    Input,
-    Key,
-    Param,
-    Port,
-    State,
-    Sum,
-    Switch,
-    Weight,
-    shift_away,
-    shift_left,
-    shift_stochastic,
-)
+from dataclasses import replace
+
+import neuroemu as ne
+from neuroemu.isa import Input, Key, Param, Port, State, Sum, Switch, Weight, shift_away, shift_left, shift_stochastic
 
 
 class hidden:
     """A ternary neuron with two compartments: V and its count S, U and its count Z; E = S' Z."""
 
     def soma(
-        v: State,
-        s: State(16),
-        gate: State(2),
-        u: State,
-        z: State(16),
-        e: State(16),
-        bias: Weight,
-        drive: Port,
-        back: Port,
-        tick: Input,
-        phase: Input,
-        phase_tick: Input,
-        fire_phase: Param(0, 255),
-        back_phase: Param(0, 255),
-        f: Param(0, 20),
-        passes: Switch,
+        v: State, s: State(16), gate: State(2), u: State, z: State(16), e: State(16), bias: Weight, drive: Port,
+        back: Port, tick: Input, phase: Input, phase_tick: Input, fire_phase: Param(0, 255),
+        back_phase: Param(0, 255), f: Param(0, 20), passes: Switch,
     ):
         full = shift_left(1, f)
         v = v + drive + (bias if tick == 0 else 0)
@@ -83,16 +61,8 @@ def wire(network, projections, output, *, f=12, k=2, alpha=64, cap=4096, fine=0,
     Options are those of `spikegrad`; ``cap`` bounds the ticks of every phase that lasts until quiet. Inputs come as packets of any
     payload in any ticks.
     """
-    from dataclasses import replace
-    from pathlib import Path
-
-    import neuroemu as ne
-
     same = {"f": f, "k": k, "alpha": alpha, "fine": fine, "bits": bits, "initial": initial, "seed": seed}
     net = ne.wire(network, "spikegrad", projections=projections, output=output, **same)
-    file = Path(__file__)
-    shipped = file.parent.name == "rules" and file.parent.parent.name == "firmware"
-    rule = file.stem if shipped else str(file)
     deep = sum(isinstance(p.neuron, ne.Firmware) and p.neuron.program == "spikegrad.hidden" for p in net.populations)
     start = deep + 1
 
@@ -104,7 +74,7 @@ def wire(network, projections, output, *, f=12, k=2, alpha=64, cap=4096, fine=0,
         if neuron.program == "spikegrad.hidden":
             del params["s_max"]
             params["back_phase"] = start + 5 + deep - params["fire_phase"]
-            return replace(population, neuron=ne.Firmware(f"{rule}.hidden", params, neuron.switches))
+            return replace(population, neuron=ne.Firmware(f"{__name__}.hidden", params, neuron.switches))
         if "start" in params:  # the output and its helper
             params["start"] = start
         if neuron.program == "spikegrad.output":

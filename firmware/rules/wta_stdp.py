@@ -11,6 +11,11 @@ rise and fall are tables of 32 entries, alpha exp(-beta x) in the weight's dista
 order of events matters, no time; no homeostasis, and accumulators and flags outlive a presentation. Ties go to the lowest neuron.
 """
 
+from dataclasses import replace
+
+import numpy as np
+
+import neuroemu as ne
 from neuroemu.isa import Input, Keep, Key, Param, Port, PreKeep, Table, Weight, clamp, shift_floor, shift_stochastic
 
 TOP = 255
@@ -55,19 +60,8 @@ class synapse:
 
 
 def wire(
-    network,
-    projections,
-    output,
-    *,
-    theta=10.0,
-    theta_prop=None,
-    alpha=0.04,
-    ratio=8.0,
-    beta_plus=3.0,
-    beta_minus=0.0,
-    mean=0.67,
-    spread=0.1,
-    seed=0,
+    network, projections, output, *, theta=10.0, theta_prop=None, alpha=0.04, ratio=8.0, beta_plus=3.0, beta_minus=0.0, mean=0.67,
+    spread=0.1, seed=0,
 ):
     """Make `output` a competitive population that learns its one projection.
 
@@ -75,12 +69,6 @@ def wire(
     the same unless given). alpha is the largest rise of a weight of 0..1, alpha / ratio the largest fall, beta_plus and beta_minus
     damp them. Weights are drawn from N(mean, spread), cut to 0..1; mean=None keeps the network's, in register units.
     """
-    from dataclasses import replace
-
-    import numpy as np
-
-    import neuroemu as ne
-
     into = [p for p in network.projections if p.label in projections]
     if len(into) != 1 or into[0].post != output:
         names = ", ".join(p.label for p in into) or "none"
@@ -88,13 +76,11 @@ def wire(
             f"wta_stdp learns one projection, into output '{output}'; it was given {names}: name that one"
         )
     learned = into[0]
-    params = {
-        "theta_learn": round(theta * TOP),
-        "theta_prop": round((theta if theta_prop is None else theta_prop) * TOP),
-    }
+    thetas = theta, theta if theta_prop is None else theta_prop
+    params = {"theta_learn": round(thetas[0] * TOP), "theta_prop": round(thetas[1] * TOP)}
     competitive = replace(
         network.population(output),
-        neuron=ne.Firmware("wta_stdp.neuron", params),
+        neuron=ne.Firmware(f"{__name__}.neuron", params),
         compete={"fire": "v_learn", "spike": "v_prop"},
     )
     middle = (np.arange(32) + 0.5) / 32
@@ -102,14 +88,9 @@ def wire(
         "rise": np.rint(256 * TOP * alpha * np.exp(-beta_plus * middle)).astype(int),
         "fall": np.rint(256 * TOP * alpha / ratio * np.exp(-beta_minus * (1 - middle))).astype(int),
     }
-    weight = learned.weight
     if mean is not None:
-        shape = (network.population(learned.pre).n, competitive.n)
-        drawn = np.random.default_rng(seed).normal(mean, spread, shape)
-        weight = np.rint(TOP * np.clip(drawn, 0, 1)).astype(int)
-    learned = replace(learned, weight=weight, rule="wta_stdp.synapse", params=tables)
-    return replace(
-        network,
-        populations=tuple(competitive if p.name == output else p for p in network.populations),
-        projections=tuple(learned if p.label == learned.label else p for p in network.projections),
-    )
+        normal = np.random.default_rng(seed).normal
+        learned = ne.drawn(
+            network, learned, lambda shape: np.rint(TOP * np.clip(normal(mean, spread, shape), 0, 1)).astype(int)
+        )
+    return ne.rewired(network, competitive, replace(learned, rule=f"{__name__}.synapse", params=tables))

@@ -45,3 +45,10 @@ class FileError(NeuroemuError, OSError):
 
 class ConventionWarning(UserWarning):
     """A file leaves open, or states oddly, something that changes what the network does."""
+
+
+class RuleCodeWarning(UserWarning):
+    """A rule file that was not shipped with neuroemu is about to run: its ``wire`` and ``as_float`` are Python like any other.
+
+    It comes once a text of a file. ``warnings.simplefilter("ignore", ne.RuleCodeWarning)`` says that you have read yours.
+    """

@@ -76,6 +76,11 @@ def find_program(name: str | os.PathLike[str], rule: bool = False) -> tuple[Path
     raise unknown("rule", stem, rules()) if rule else unknown("program", stem or text, programs())
 
 
+def shipped(path: Path) -> bool:
+    """Whether a firmware file came with neuroemu: it lies in the folder of shipped programs, links followed."""
+    return path.resolve().is_relative_to(folder("firmware").resolve())
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()

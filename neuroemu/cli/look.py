@@ -15,7 +15,7 @@ from neuroemu.cli.options import as_json, assume_option, chip_option
 from neuroemu.cli.screen import Screen
 from neuroemu.cli.show import table as new_table
 from neuroemu.cli.steps import assumed
-from neuroemu.language.reader import read_programs
+from neuroemu.language.reader import read_file
 
 
 @click.command()
@@ -57,8 +57,11 @@ def firmware_list(as_json: bool) -> None:
     found = [shelf.find_program(name)[0] for name in shelf.neurons()]
     found += [shelf.find_program(name, rule=True)[0] for name in shelf.rules()]
     for path in found:
-        for name, program in read_programs(shelf.read_text(path), str(path), path.stem).items():
-            rows.append({"name": name, "doc": program.doc})
+        file = read_file(shelf.read_text(path), str(path), path.stem)
+        rows += [{"name": name, "doc": program.doc} for name, program in file.programs.items()]
+        for name, alias in file.aliases.items():
+            switches = " and ".join(f"{switch}={value}" for switch, value in alias.switches.items())
+            rows.append({"name": name, "doc": f"{alias.program}{' with ' if switches else ''}{switches}"})
     rows.sort(key=lambda row: row["name"])
     for row in rows:
         table.add_row(row["name"], " ".join(row["doc"].split("\n\n")[0].split()))
@@ -68,18 +71,24 @@ def firmware_list(as_json: bool) -> None:
 @firmware.command("check")
 @click.argument("file")
 @chip_option
-@click.option("--set", "switches", multiple=True, metavar="SWITCH=0|1", help="Fold a switch to this value [0].")
+@click.option(
+    "--set",
+    "switches",
+    multiple=True,
+    metavar="SWITCH=0|1",
+    help="Fold a switch to this value, in every program that has it [0].",
+)
 @assume_option
 @as_json
 def firmware_check(file: str, chip: str, switches: tuple[str, ...], assume: tuple[str, ...], as_json: bool) -> None:
-    """Prove that a firmware file's programs fit a chip; show what each hook costs and which registers can overflow."""
+    """Prove that the programs of FILE, or one by its name, fit a chip; show what each hook costs and what can overflow."""
     results = ne.check_file(
         file, ne.load_chip(chip).assuming(assumed(assume)), dict(_switch(text) for text in switches)
     )
     table = new_table("program", "hook", "arithmetic", "operations a call", "energy a call", "can overflow")
     for result in results:
         table.add_row(
-            result.program,
+            result.program_text,
             result.hook,
             result.arithmetic,
             result.operations_text,

@@ -101,11 +101,15 @@ class Screen:
 
     @contextmanager
     def warnings(self) -> Iterator[None]:
-        """Show warnings as one line each on standard error."""
-        with warnings.catch_warnings(record=True) as caught:
+        """Show warnings as one line each on standard error, when they come: code that is about to run is named before it runs."""
+        shown: set[str] = set()
+
+        def show(message: Warning | str, *_: object, **__: object) -> None:
+            if str(message) not in shown:
+                shown.add(str(message))
+                print(f"neuroemu: warning: {as_options(str(message))}", file=sys.stderr)
+
+        with warnings.catch_warnings():
             warnings.simplefilter("always")
-            try:
-                yield
-            finally:
-                for text in dict.fromkeys(str(warning.message) for warning in caught):
-                    print(f"neuroemu: warning: {as_options(text)}", file=sys.stderr)
+            warnings.showwarning = show
+            yield

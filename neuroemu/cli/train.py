@@ -68,7 +68,8 @@ def train_(plan: str, as_json: bool, **options: Any) -> None:
     if wanted.write.watch:
         watch.save(wanted.write.watch)
     if wanted.write.network:
-        write_nir(learned(network, done.image), wanted.write.network)
+        with screen.warnings():
+            write_nir(learned(network, done.image), wanted.write.network)
     result = {"epochs": [asdict(epoch) for epoch in done.history], "stopped_early": done.stopped_early}
     found = {"image": done.image.digest, "warnings": [finding.as_dict() for finding in watch.findings]}
     screen.result(result | found, *_text(done), *(f"warning: {finding}" for finding in watch.findings))

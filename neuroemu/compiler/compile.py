@@ -25,6 +25,7 @@ from neuroemu.image.neighbours import rivals
 from neuroemu.language.check import check_program
 from neuroemu.language.language import Program
 from neuroemu.language.program import is_rule, load_program, specialize
+from neuroemu.network.aliases import without_aliases
 from neuroemu.network.align import align as balance
 from neuroemu.network.integers import integers
 from neuroemu.network.network import Network, Population, Projection, default_routes
@@ -62,6 +63,7 @@ def compile(  # noqa: A001
     if not network.populations:
         raise NetworkError("the network has no populations; add some")
     chip = chip.assuming(assume)
+    network = without_aliases(network)
     refuse_missing(chip, network)
     quantized = quantize(network, chip, weight_bits=weight_bits, verbatim=verbatim, bias=bias)
     return _Compiler(quantized, chip, align and not network.phases).image(split, placement)
@@ -220,10 +222,11 @@ class _Compiler:
         }
         self.routes(name, source, routes)
         program, params, widths = None, {}, {}
-        if source.rule is None and source.params:
-            raise NetworkError(f"projection '{name}' has params but no rule that takes them; name the rule")
+        for what, given_ in (("params", source.params), ("switches", source.switches)):
+            if source.rule is None and given_:
+                raise NetworkError(f"projection '{name}' has {what} but no rule that takes them; name the rule")
         if source.rule is not None:
-            rule = self.rules[name] = self.load(source.rule, {})
+            rule = self.rules[name] = self.load(source.rule, source.switches)
             if not is_rule(rule) or rule.is_neuron:
                 raise NetworkError(
                     f"projection '{name}': program '{source.rule}' has no hook of axons or synapses; give a rule program"
@@ -251,6 +254,7 @@ class _Compiler:
             widths=widths,
             parts=self.parts(integer, ids, extra, plastic=program is not None),
             view=self.view(source),
+            switches=dict(source.switches),
         )
 
     def view(self, source: Projection) -> tuple[int, int, int] | None:

@@ -15,7 +15,7 @@ from neuroemu.chip.chip import Chip, load_chip
 from neuroemu.chip.datasheet import FEATURES
 from neuroemu.language.evaluate import place_of
 from neuroemu.language.language import Function, Program
-from neuroemu.language.program import is_rule, load_program
+from neuroemu.language.program import is_rule, load_program, specialize
 from neuroemu.network.network import FLOAT_MODELS, Firmware, HostInput, Network
 
 
@@ -65,7 +65,7 @@ def of_network(network: Network) -> list[Need]:
                 )
             )
         if projection.rule is not None:
-            rule = load_program(projection.rule)
+            rule = specialize(load_program(projection.rule), projection.switches)
             needs += of_program(rule, f"projection '{projection.label}'") if is_rule(rule) else []
             if projection.mirror is not None:
                 needs.append(
@@ -75,7 +75,8 @@ def of_network(network: Network) -> list[Need]:
         if population.compete:
             needs.append(Need("winner_unit", f"population '{population.name}': competes"))
         if isinstance(population.neuron, Firmware):
-            needs += of_program(load_program(population.neuron.program), f"population '{population.name}'")
+            neuron = specialize(load_program(population.neuron.program), population.neuron.switches)
+            needs += of_program(neuron, f"population '{population.name}'")
     return needs
 
 

@@ -86,12 +86,11 @@ class Image:
         """The owner's program with its switches folded; of a frozen owner, what is left of it without learning."""
         if owner.program is None:
             return None
-        switches = owner.switches if isinstance(owner, ImagePopulation) else {}
-        key = (owner.program, tuple(sorted(switches.items())), owner.frozen)
+        key = (owner.program, tuple(sorted(owner.switches.items())), owner.frozen)
         if key not in self._parsed:
             path, source = self.programs[owner.program]
             name = Path(owner.program).name.replace(".py.", ".").removesuffix(".py")
-            program = specialize(parse_program(source, path, name), switches)
+            program = specialize(parse_program(source, path, name), owner.switches)
             self._parsed[key] = without_learning(program) if owner.frozen else program
         return self._parsed[key]
 
@@ -254,6 +253,7 @@ def _pack(image: Image) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
                 "delays": [part.delay for part in projection.parts],
                 **({"view": list(projection.view)} if projection.view else {}),
                 **({"frozen": True} if projection.frozen else {}),
+                **({"switches": dict(projection.switches)} if projection.switches else {}),
             }
         )
     for name in ("axon_core", "axon_index", "axon_population", "axon_neuron"):
@@ -338,6 +338,7 @@ def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Image:
             ),
             view=tuple(entry["view"]) if "view" in entry else None,
             frozen=entry.get("frozen", False),
+            switches=entry.get("switches", {}),
         )
         for number, entry in enumerate(header["projections"])
     )

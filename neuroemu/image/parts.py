@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -132,6 +132,8 @@ class ImageProjection:
     """Shift, half and bits of machine.viewed, where the datapath takes a view of the weights."""
     frozen: bool = False
     """Whether its rule leaves it as it is."""
+    switches: Mapping[str, int] = field(default_factory=dict)
+    """The rule's switches, as a population has its program's."""
 
 
 @dataclass(frozen=True, eq=False)

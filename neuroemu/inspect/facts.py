@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from neuroemu.base.errors import UnsupportedError
-from neuroemu.base.shelf import find_program, read_text
+from neuroemu.base.errors import FirmwareError, UnsupportedError
+from neuroemu.base.shelf import find_program, read_text, unknown
 from neuroemu.chip.chip import LIMITS, Chip
 from neuroemu.chip.datasheet import FEATURES, Energy, Figure, Time
 from neuroemu.compiler.features import of_program, require
-from neuroemu.language.check import check_program
-from neuroemu.language.program import specialize
-from neuroemu.language.reader import read_programs
+from neuroemu.language.check import Proof, check_program
+from neuroemu.language.language import Program
+from neuroemu.language.program import own_name, specialize
+from neuroemu.language.reader import read_file, read_programs
 from neuroemu.results.report_units import FJ, amount
 from neuroemu.results.tally import per_call
 
@@ -125,6 +126,13 @@ class HookFacts:
     included_in: list[str]
     unknown: list[str]
     overflows: list[str]
+    switches: dict[str, int]
+    """What the program's switches were folded to."""
+
+    @property
+    def program_text(self) -> str:
+        """The program, with the switches that are 1."""
+        return " ".join((self.program, *(f"{name}=1" for name, value in self.switches.items() if value)))
 
     @property
     def arithmetic(self) -> str:
@@ -154,50 +162,87 @@ class HookFacts:
 
 
 def check_file(path: str | os.PathLike[str], chip: Chip, switches: Mapping[str, int]) -> list[HookFacts]:
-    """Prove every program of a firmware file for a chip and price its hooks.
+    """Prove every program of a firmware file for a chip, or the one that is named, and price its hooks. Nothing of it is run.
 
-    Raises FirmwareError, UnsupportedError (the chip runs only certain neuron programs), FileError, UnknownNameError.
+    ``switches`` are folded, each in the programs that have it; an alias (``stdp.nearest``) brings its own.
+
+    Raises FirmwareError, UnsupportedError (the chip runs only certain programs), FileError, UnknownNameError.
     """
-    found, member = find_program(path)
+    named = os.fspath(path)
+    programs, switches = _programs(named, switches)
+    _known(named, programs, switches)
     facts = []
-    for program in read_programs(read_text(found), str(path), member.partition(".")[0]).values():
-        allowed = chip.sheet.core.programs
-        if program.is_neuron and not allowed.any and program.name not in allowed.names:
-            raise UnsupportedError(
-                f"{path}: {chip.name} runs only the neuron programs {', '.join(allowed.names)} ({allowed.source}); "
-                "choose a chip that runs any, such as generic45"
-            )
-        if not program.is_neuron and allowed.rules is not None and program.name not in allowed.rules:
-            raise UnsupportedError(
-                f"{path}: {chip.name} runs only the rules: {', '.join(allowed.rules) or 'none'} ({allowed.source}); "
-                "choose a chip that runs any, such as generic45"
-            )
-        for name, value in switches.items():
-            fixed = allowed.switches.get(name, value)
-            if program.is_neuron and name in program.of_kind("switch") and value != fixed:
-                raise UnsupportedError(
-                    f"{path}: {chip.name} has '{program.name}' with {name}={fixed} only ({allowed.source}); "
-                    "leave the switch, or choose a chip that has it, such as generic45"
-                )
+    for program in programs:
+        _allowed(named, program, chip, switches)
         require(chip, list(of_program(program)))
         check_program(program, chip)  # whatever the switches
         chosen = {name: switches.get(name, 0) for name in program.of_kind("switch")}
-        folded = specialize(program, chosen | {name: value for name, value in switches.items() if name not in chosen})
+        folded = specialize(program, chosen)
         proof = check_program(folded, chip)
-        for hook, proved in proof.hooks.items():
-            events = per_call(folded, proof, hook, chip.word_bits)
-            prices = {event: chip.energy_fj(event) for event in events}
-            figures: dict[str, Figure | None] = {event: getattr(chip.sheet.energy, event) for event in events}
-            facts.append(
-                HookFacts(
-                    program=program.name,
-                    hook=hook,
-                    bits=32 if proved.fits_int32 else 64,
-                    operations=proved.operations,
-                    energy_fj=sum((prices[event] or 0) * n for event, n in events.items()),
-                    included_in=sorted({f.included_in for f in figures.values() if f and f.included_in}),
-                    unknown=[event for event, figure in figures.items() if figure is None],
-                    overflows=[str(overflow) for overflow in proved.overflows],
-                )
-            )
+        facts += [_hook_facts(folded, proof, hook, chip, chosen) for hook in proof.hooks]
     return facts
+
+
+def _programs(path: str, switches: Mapping[str, int]) -> tuple[list[Program], dict[str, int]]:
+    """The programs that a file or a program's name asks for, and the switches with those of an alias."""
+    found, member = find_program(path)
+    name, all_switches = own_name(path, switches)
+    stem, _, part = member.partition(".")
+    shown = path.removesuffix(f".{part}") if part else path
+    programs = read_programs(read_text(found), shown, stem)
+    if not part:
+        return list(programs.values()), all_switches
+    wanted = f"{stem}.{name.rpartition('.')[2]}"
+    if wanted not in programs:
+        raise unknown("program", member, [*programs, *read_file(read_text(found), shown, stem).aliases])
+    return [programs[wanted]], all_switches
+
+
+def _known(path: str, programs: list[Program], switches: Mapping[str, int]) -> None:
+    """Refuse a switch that none of the programs has."""
+    known = list(dict.fromkeys(name for program in programs for name in program.of_kind("switch")))
+    for name in switches:
+        if name not in known:
+            raise FirmwareError(
+                f"{path}: no program here has a switch '{name}'; they have: {', '.join(known) or 'none'}"
+            )
+
+
+def _allowed(path: str, program: Program, chip: Chip, switches: Mapping[str, int]) -> None:
+    """Refuse a program that the chip does not run, or not with these switches."""
+    allowed = chip.sheet.core.programs
+    if program.is_neuron and not allowed.any and program.name not in allowed.names:
+        raise UnsupportedError(
+            f"{path}: {chip.name} runs only the neuron programs {', '.join(allowed.names)} ({allowed.source}); "
+            "choose a chip that runs any, such as generic45"
+        )
+    if not program.is_neuron and allowed.rules is not None and program.name not in allowed.rules:
+        raise UnsupportedError(
+            f"{path}: {chip.name} runs only the rules: {', '.join(allowed.rules) or 'none'} ({allowed.source}); "
+            "choose a chip that runs any, such as generic45"
+        )
+    for name, value in switches.items():
+        fixed = allowed.switches.get(name, value)
+        if program.is_neuron and name in program.of_kind("switch") and value != fixed:
+            raise UnsupportedError(
+                f"{path}: {chip.name} has '{program.name}' with {name}={fixed} only ({allowed.source}); "
+                "leave the switch, or choose a chip that has it, such as generic45"
+            )
+
+
+def _hook_facts(program: Program, proof: Proof, hook: str, chip: Chip, switches: dict[str, int]) -> HookFacts:
+    events = per_call(program, proof, hook, chip.word_bits)
+    prices = {event: chip.energy_fj(event) for event in events}
+    figures: dict[str, Figure | None] = {event: getattr(chip.sheet.energy, event) for event in events}
+    proved = proof.hooks[hook]
+    return HookFacts(
+        program=program.name,
+        hook=hook,
+        bits=32 if proved.fits_int32 else 64,
+        operations=proved.operations,
+        energy_fj=sum((prices[event] or 0) * n for event, n in events.items()),
+        included_in=sorted({f.included_in for f in figures.values() if f and f.included_in}),
+        unknown=[event for event, figure in figures.items() if figure is None],
+        overflows=[str(overflow) for overflow in proved.overflows],
+        switches=switches,
+    )

@@ -227,7 +227,7 @@ class _Prover:
         """Refuse unless the name is written once, as ``name = name + ...``, and read nowhere else."""
         writes = [node for node in ast.walk(function.node) if _assigns(node, name)]
         seen = sum(isinstance(node, ast.Name) and node.id == name for node in ast.walk(function.node))
-        if writes and (len(writes) > 1 or seen != _mentions(writes[0], name, also)):
+        if writes and (len(writes) > 1 or seen != _mentions(writes[0], name, also, self.program.of_kind("switch"))):
             forms = f"{name} = {name} + ..." + "".join(f" or {name} = {f}({name}, ...)" for f in also)
             raise self.refuse(
                 place_of(function.node),
@@ -241,17 +241,29 @@ def _assigns(node: ast.AST, name: str) -> bool:
     return isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and node.target.id == name
 
 
-def _mentions(write: ast.AST, name: str, also: tuple[str, ...]) -> int:
-    """How often a hook whose one write of the name is commutative mentions it, the return included; 0 if it is not."""
+def _mentions(write: ast.AST, name: str, also: tuple[str, ...], switches: tuple[str, ...]) -> int:
+    """How often a hook whose one write of the name is commutative mentions it, the return included; 0 if it is not.
+
+    A choice by a switch is commutative if both of its sides are: one of them is gone when the program runs.
+    """
     if isinstance(write, ast.AugAssign):
         return 2 if isinstance(write.op, ast.Add | ast.Sub) else 0
     assert isinstance(write, ast.Assign)
-    value = write.value
-    first = None
+    sides, value = [], write.value
+    while isinstance(value, ast.IfExp) and isinstance(value.test, ast.Name) and value.test.id in switches:
+        sides.append(value.body)
+        value = value.orelse
+    sides.append(value)
+    return len(sides) + 2 if all(_adds(side, name, also) for side in sides) else 0
+
+
+def _adds(value: ast.expr, name: str, also: tuple[str, ...]) -> bool:
+    """Whether an expression is ``name + ...``, ``name - ...`` or one of the functions ``also`` of the name first."""
+    first: ast.expr | None = None
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub):
         first = value.left
         while isinstance(first, ast.BinOp) and isinstance(first.op, ast.Add | ast.Sub):
             first = first.left
     elif isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in also:
         first = value.args[0]
-    return 3 if isinstance(first, ast.Name) and first.id == name else 0
+    return isinstance(first, ast.Name) and first.id == name

@@ -24,7 +24,7 @@ def without_learning(program: Program) -> Program:
         for name, function in program.hooks.items():
             kept = _results(program, function, wanted)
             if kept:
-                hooks[name] = _sliced(function, kept)
+                hooks[name] = sliced(function, kept)
         read = {argument.name for function in hooks.values() for argument in function.arguments}
         read |= {name for hook in hooks for name in program.gate.get(hook, ())}
         if read <= wanted:
@@ -50,7 +50,7 @@ def _results(program: Program, function: Function, wanted: set[str]) -> tuple[st
     )
 
 
-def _sliced(function: Function, results: tuple[str, ...]) -> Function:
+def sliced(function: Function, results: tuple[str, ...]) -> Function:
     """The hook with the statements that these results need. A hook is assignments and a return, so one walk backwards finds them."""
     node = copy.deepcopy(function.node)
     needed = set(results)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from neuroemu.language.isa import NEURON_CHANNELS, ROLES
 
@@ -67,6 +69,16 @@ class Register:
 
 
 @dataclass(frozen=True)
+class Alias:
+    """Another name of a program: the program's own, the switches that the alias sets, and the options of ``wire`` it stands for."""
+
+    program: str
+    switches: Mapping[str, int]
+    options: Mapping[str, Any] | None = None
+    """None: the alias names a program, but no rule that ``ne.wire`` takes."""
+
+
+@dataclass(frozen=True)
 class Program:
     """One program of a firmware file, accepted by the whitelist but not yet proved to fit a chip."""
 
@@ -81,6 +93,8 @@ class Program:
     registers: dict[str, Register]
     arguments: dict[str, Argument]
     """Every argument but inputs and keys by name, with what its hooks say of it together."""
+    ungated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Switches by hook that take the hook's gate away when they are 1."""
 
     def of_kind(self, *kinds: str) -> tuple[str, ...]:
         """Names of arguments of these kinds, in order of first appearance."""
@@ -114,3 +128,14 @@ class Program:
         if name in self.registers:
             return self.registers[name].level
         return "soma" if name in self.of_kind("post") else None
+
+
+@dataclass(frozen=True)
+class FirmwareFile:
+    """A firmware file as it was read, nothing of it run: programs and aliases by their full names, and its host code."""
+
+    programs: Mapping[str, Program]
+    aliases: Mapping[str, Alias]
+    host: ast.Module
+    """Imports, constants, helpers and host functions; loading it does nothing but define them (host.py)."""
+    host_functions: tuple[str, ...]

@@ -1,12 +1,10 @@
-"""From a program's name to callables: read it, fold its switches, run it as Python or write it out for Numba."""
+"""From a program's name to callables: read it, run it as Python or write it out for Numba (switches are folded in switches.py)."""
 
 from __future__ import annotations
 
 import ast
-import copy
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from neuroemu.base.errors import FirmwareError
@@ -15,7 +13,9 @@ from neuroemu.chip.width import Bits
 from neuroemu.language.grammar import BUILTINS
 from neuroemu.language.isa import CHANNEL_CONSTANTS, HOOKS, INTRINSICS, RANDOM_SOURCE, source_of
 from neuroemu.language.language import Function, Program
-from neuroemu.language.reader import read_programs
+from neuroemu.language.reader import read_file, read_programs
+from neuroemu.language.switches import fold
+from neuroemu.language.switches import specialize as specialize
 
 HookCallable = Callable[..., tuple[int, ...]]
 
@@ -35,103 +35,44 @@ NARROW_INTRINSICS = (
 
 
 def load_program(name: str | os.PathLike[str]) -> Program:
-    """The program of that name: ``lif``, ``sfdfa.hidden``, ``./mine.py``. Raises UnknownNameError, FileError, FirmwareError."""
+    """The program of that name: ``lif``, ``sfdfa.hidden``, ``./mine.py``, or an alias, whose switches are folded then.
+
+    Raises UnknownNameError, FileError, FirmwareError.
+    """
     path, member = find_program(name)
-    return parse_program(read_text(path), str(path), member)
+    source = read_text(path)
+    alias = read_file(source, str(path), member.partition(".")[0]).aliases.get(member)
+    if alias is None:
+        return parse_program(source, str(path), member)
+    return fold(parse_program(source, str(path), alias.program), alias.switches)
 
 
 def parse_program(source: str, path: str, name: str) -> Program:
-    """One program of a firmware file's text."""
+    """One program of a firmware file's text; aliases are none (see ``own_name``)."""
     programs = read_programs(source, path, name.partition(".")[0])
     if name not in programs:
-        raise unknown("program", name, programs)
+        raise unknown("program", name, [*programs, *read_file(source, path, name.partition(".")[0]).aliases])
     return programs[name]
 
 
-# ---- switches
-class _Fold(ast.NodeTransformer):
-    """Replaces names by constants and drops the branches that can no longer be taken."""
+def own_name(name: str, switches: Mapping[str, int]) -> tuple[str, dict[str, int]]:
+    """A program's own name, and its switches: an alias of its file (ALIASES) stands for both.
 
-    def __init__(self, values: Mapping[str, int]) -> None:
-        self.values = values
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        if node.id in self.values and isinstance(node.ctx, ast.Load):
-            return ast.copy_location(ast.Constant(self.values[node.id]), node)
-        return node
-
-    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
-        self.generic_visit(node)
-        truth = _truth(node.test)
-        return node if truth is None else (node.body if truth else node.orelse)
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
-        self.generic_visit(node)
-        absorbing = isinstance(node.op, ast.Or)
-        rest = [value for value in node.values if _truth(value) is not (not absorbing)]
-        if any(_truth(value) is absorbing for value in rest):
-            return ast.copy_location(ast.Constant(int(absorbing)), node)
-        if len(rest) == 1:
-            return rest[0]
-        return ast.copy_location(ast.BoolOp(node.op, rest) if rest else ast.Constant(int(not absorbing)), node)
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        self.generic_visit(node)
-        truth = _truth(node.operand)
-        if isinstance(node.op, ast.Not) and truth is not None:
-            return ast.copy_location(ast.Constant(int(not truth)), node)
-        return node
-
-
-def _truth(node: ast.expr) -> bool | None:
-    return bool(node.value) if isinstance(node, ast.Constant) else None
-
-
-def specialize(program: Program, switches: Mapping[str, int]) -> Program:
-    """The program with its switches folded away: branches not taken are gone, and neither counted nor priced.
-
-    ``switches`` gives 0 or 1 by name; a switch that is left out is 0. A name that is no switch raises FirmwareError.
+    ``stdp.nearest`` is ``stdp.synapse`` with switch nearest=1. ``switches`` are those given beside the name; FirmwareError if they
+    contradict it. Raises UnknownNameError, FileError, FirmwareError.
     """
-    known = program.of_kind("switch")
-    for name in switches:
-        if name not in known:
+    path, member = find_program(name)
+    alias = read_file(read_text(path), str(path), member.partition(".")[0]).aliases.get(member)
+    if alias is None:
+        return name, dict(switches)
+    for switch, value in alias.switches.items():
+        if switches.get(switch, value) != value:
             raise FirmwareError(
-                f"{program.path}:1:1: program '{program.name}' has no switch '{name}'; it has: {', '.join(known) or 'none'}"
+                f"{path}:1:1: '{name}' is '{alias.program}' with {switch}={value}, switches say {switch}={switches[switch]}; "
+                f"leave the switch, or name '{alias.program}'"
             )
-    values = {}
-    for name in known:
-        value = switches.get(name, 0)
-        if value not in (0, 1):
-            raise FirmwareError(
-                f"{program.path}:1:1: switch '{name}' of '{program.name}' is {value}; a switch is 0 or 1"
-            )
-        values[name] = value
-    hooks = {}
-    for name, function in program.hooks.items():
-        node = copy.deepcopy(function.node)
-        node.body = _fold_body(node.body, values)
-        arguments = tuple(argument for argument in function.arguments if argument.kind != "switch")
-        hooks[name] = replace(function, arguments=arguments, node=node)
-    remaining = {name: argument for name, argument in program.arguments.items() if argument.kind != "switch"}
-    return replace(program, hooks=hooks, arguments=remaining)
-
-
-def _fold_body(body: list[ast.stmt], switches: Mapping[str, int]) -> list[ast.stmt]:
-    """Fold statement by statement; a name that is a constant for now is folded into what follows."""
-    values = dict(switches)
-    folded = []
-    for statement in body:
-        new = statement if isinstance(statement, ast.Return) else _Fold(values).visit(statement)
-        if isinstance(new, ast.Assign) and isinstance(new.targets[0], ast.Name):
-            name = new.targets[0].id
-            if isinstance(new.value, ast.Constant) and isinstance(new.value.value, int):
-                values[name] = new.value.value
-            else:
-                values.pop(name, None)
-        elif isinstance(new, ast.AugAssign) and isinstance(new.target, ast.Name):
-            values.pop(new.target.id, None)
-        folded.append(new)
-    return folded
+    own = f"{name.rpartition('.')[0]}.{alias.program.rpartition('.')[2]}"
+    return own, {**switches, **alias.switches}
 
 
 # ---- Python

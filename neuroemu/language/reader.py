@@ -1,7 +1,7 @@
 """Read a firmware file: accept the language of docs/firmware.md and nothing else.
 
-The file is parsed, never imported: what is not accepted here is never run. Errors say
-``path:line:col: what; what to do instead``.
+The file is parsed, never imported: what is not accepted here is never run. Host functions (host.py) are Python that runs
+later, when somebody asks for them. Errors say ``path:line:col: what; what to do instead``.
 """
 
 from __future__ import annotations
@@ -9,25 +9,40 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from neuroemu.base.errors import FirmwareError
+from neuroemu.language import host
+from neuroemu.language import settings as settings_
 from neuroemu.language.grammar import BUILTINS, Expressions, parse
 from neuroemu.language.isa import CHANNEL_CONSTANTS, HOOKS, INTRINSICS, NEURON_CHANNELS, ROLES, Hook
-from neuroemu.language.language import REGISTER_KINDS, Argument, Function, Program, Register
+from neuroemu.language.language import REGISTER_KINDS, Argument, FirmwareFile, Function, Program, Register
+from neuroemu.language.settings import kinds
 
 _FIXED = {"param": "a parameter", "switch": "a switch", "table": "a table", "width": "a width", "key": "a key"}
 """Arguments that a hook cannot give another value: kernels have them as constants, arrays, tuples."""
 _LEVEL_OF_KIND = {"pre": "axon", "pre_keep": "axon", "post_state": "post"}
-HOST_FUNCTIONS = ("wire", "as_float")
 
 
 def read_programs(source: str, path: str, name: str) -> dict[str, Program]:
-    """Parse a firmware file into its programs.
+    """The programs of a firmware file, by name.
 
     A file of functions is one program, called ``name``; a file of classes holds one program per class, called
-    ``name.class``. Raises FirmwareError for whatever is outside the language.
+    ``name.class``. Raises FirmwareError for whatever is outside the language, and for a file without a program.
     """
-    return _Reader(path).module(parse(source, path), name)
+    programs = read_file(source, path, name).programs
+    if not programs:
+        raise FirmwareError(f"{path}:1:1: no hook found; define at least one of {', '.join(HOOKS)}")
+    return dict(programs)
+
+
+@lru_cache(maxsize=64)
+def read_file(source: str, path: str, name: str) -> FirmwareFile:
+    """Read a firmware file's text: programs, aliases, host code. Each text is parsed once, whoever asks, from whatever thread.
+
+    Raises FirmwareError for whatever is outside the language.
+    """
+    return _Reader(path).file(parse(source, path), name)
 
 
 class _Reader:
@@ -57,35 +72,48 @@ class _Reader:
             raise self.at(node, f"'{name}' is {what}; use another name")
 
     # ---- module and class level
-    def module(self, tree: ast.Module, name: str) -> dict[str, Program]:
-        doc = ast.get_docstring(tree) or ""
-        functions = self.functions
+    def file(self, tree: ast.Module, name: str) -> FirmwareFile:
         classes: dict[str, ast.ClassDef] = {}
         settings: dict[str, ast.Assign] = {}
+        imports: list[ast.stmt] = []
+        aliases = None
         for node in tree.body:
-            if isinstance(node, ast.ImportFrom):
-                self.import_(node)
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                host.check_import(node, self.at)
+                imports.append(node)
             elif isinstance(node, ast.ClassDef):
                 if node.name in classes:
                     raise self.at(node, f"class '{node.name}' is defined twice; keep one")
                 classes[node.name] = node
+            elif isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["ALIASES"]:
+                aliases = node.value
             else:
-                self.statement(node, functions, settings)
-        for function in [f for f in functions.values() if f.name not in HOOKS and f.name not in HOST_FUNCTIONS]:
+                self.statement(node, self.functions, settings)
+        hosts = [function for key, function in self.functions.items() if host.is_host(key)]
+        for function in hosts:
+            host.check_function(function, self.constants, self.at)
+        helpers = [f for key, f in self.functions.items() if key not in HOOKS and f not in hosts]
+        for function in helpers:
             self.helpers[function.name] = self.function(function, None)
             self.arity[function.name] = len(self.helpers[function.name].arguments)
-        hooks = {key: node for key, node in functions.items() if key in HOOKS}
+        programs = self.programs(name, ast.get_docstring(tree) or "", classes, settings)
+        return FirmwareFile(
+            programs,
+            {} if aliases is None else settings_.aliases(aliases, name, programs, self.at),
+            host.host_module(imports, self.constants, [*helpers, *hosts]),
+            tuple(function.name for function in hosts if function.name in host.HOST_FUNCTIONS),
+        )
+
+    def programs(
+        self, name: str, doc: str, classes: dict[str, ast.ClassDef], settings: dict[str, ast.Assign]
+    ) -> dict[str, Program]:
+        hooks = {key: node for key, node in self.functions.items() if key in HOOKS}
         for outside, node in {**hooks, **settings}.items():
             if classes:
                 raise self.at(node, f"'{outside}' stands outside the file's classes; move it into the class it is for")
-        if not classes:
-            if not hooks:
-                raise FirmwareError(f"{self.path}:1:1: no hook found; define at least one of {', '.join(HOOKS)}")
-            return {name: self.program(name, doc, hooks, settings)}
-        programs = {}
-        for class_, node in classes.items():
-            programs[f"{name}.{class_}"] = self.class_(f"{name}.{class_}", node)
-        return programs
+        if classes:
+            return {f"{name}.{class_}": self.class_(f"{name}.{class_}", node) for class_, node in classes.items()}
+        return {name: self.program(name, doc, hooks, settings)} if hooks else {}
 
     def class_(self, name: str, node: ast.ClassDef) -> Program:
         if node.bases or node.keywords or node.decorator_list:
@@ -105,21 +133,6 @@ class _Reader:
             del self.constants[constant]
         return program
 
-    def import_(self, node: ast.ImportFrom) -> None:
-        module = "." * node.level + (node.module or "")
-        if module == "__future__":
-            return
-        if module != "neuroemu.isa":
-            raise self.at(node, f"import from '{module}'; a program imports from neuroemu.isa only")
-        for alias in node.names:
-            if alias.asname:
-                raise self.at(node, f"'{alias.name}' imported under another name; use the name itself")
-            if alias.name not in ROLES and alias.name not in INTRINSICS and alias.name not in CHANNEL_CONSTANTS:
-                raise self.at(
-                    node,
-                    f"neuroemu.isa has no '{alias.name}'; it has {', '.join([*ROLES, *INTRINSICS, *CHANNEL_CONSTANTS])}",
-                )
-
     def statement(self, node: ast.stmt, functions: dict[str, ast.FunctionDef], settings: dict[str, ast.Assign]) -> None:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             return
@@ -130,7 +143,7 @@ class _Reader:
             functions[node.name] = node
         elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             target = node.targets[0].id
-            if target in ("GATE", "ONLINE"):
+            if target in settings_.SETTINGS:
                 settings[target] = node
             else:
                 self.claim(node, target)
@@ -152,51 +165,16 @@ class _Reader:
                 functions[first],
                 f"hook '{first}' is of a projection, others here are of a population; put them into two classes",
             )
-        online = "ONLINE" in settings and self.online(settings["ONLINE"].value)
+        online = "ONLINE" in settings and settings_.online(settings["ONLINE"].value, self.at)
         registers, arguments = self.declarations(hooks, online)
         program = Program(
             name, self.path, doc, hooks, dict(self.helpers), dict(self.constants), {}, online, registers, arguments
         )
         if "GATE" in settings:
-            program = replace(program, gate=self.gate(settings["GATE"].value, program))
+            program = replace(program, gate=settings_.gate(settings["GATE"].value, program, self.at))
+        if "UNGATED" in settings:
+            program = replace(program, ungated=settings_.ungated(settings["UNGATED"].value, program, self.at))
         return program
-
-    def online(self, node: ast.expr) -> bool:
-        if isinstance(node, ast.Constant) and isinstance(node.value, bool):
-            return node.value
-        raise self.at(node, "ONLINE is not True or False; write ONLINE = True")
-
-    def gate(self, node: ast.expr, program: Program) -> dict[str, tuple[str, ...]]:
-        if not isinstance(node, ast.Dict):
-            raise self.at(node, "GATE is not a dictionary; write GATE = {'fire_synapse': 'x'}")
-        gate = {}
-        for key, value in zip(node.keys, node.values, strict=True):
-            hook = key.value if isinstance(key, ast.Constant) else None
-            if not isinstance(hook, str) or hook not in program.hooks:
-                raise self.at(
-                    key or value, f"GATE names hook {hook!r}, which this program does not define; name one of its hooks"
-                )
-            if HOOKS[hook].level != "synapse":
-                raise self.at(key or value, f"GATE on '{hook}'; only synapse hooks can be gated")
-            items = value.elts if isinstance(value, ast.Tuple) else [value]
-            names = [item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str)]
-            if len(names) != len(items) or not names:
-                raise self.at(value, "GATE entry is not a register's name; write 'x' or ('x', 'y')")
-            for item, name in zip(items, names, strict=True):
-                self.gated(item, name, hook, program)
-            gate[hook] = tuple(names)
-        return gate
-
-    def gated(self, node: ast.expr, name: str, hook: str, program: Program) -> None:
-        """A gate reads its registers: the hook must be allowed to, and no order of synapses or presentations may show."""
-        if program.level_of(name) is None:
-            raise self.at(node, f"GATE register '{name}' is not declared in any hook; declare it or correct the name")
-        kind, reads = program.arguments[name].kind, HOOKS[hook].reads
-        if kind not in reads:
-            raise self.at(node, f"GATE register '{name}' is one '{hook}' cannot read; it reads {_kinds(reads)}")
-        added = kind == "post" and name in program.hooks[hook].returns
-        if added or (kind == "sum" and HOOKS[hook].end_of != "commit"):
-            raise self.at(node, f"GATE register '{name}' is still being added to, in any order; gate with another")
 
     # ---- functions
     def function(self, node: ast.FunctionDef, hook: Hook | None) -> Function:
@@ -260,7 +238,7 @@ class _Reader:
         if kind == "key" and not hook.keyed:
             raise self.at(arg, f"'{hook.name}' has no random key; draw in a hook that has one")
         if kind in (*REGISTER_KINDS, "post", "port") and kind not in hook.reads:
-            raise self.at(arg, f"'{hook.name}' cannot read a {role.id} register; it reads {_kinds(hook.reads)}")
+            raise self.at(arg, f"'{hook.name}' cannot read a {role.id} register; it reads {kinds(hook.reads)}")
         self.role_limits(arg, kind, limits)
         if init is not None and (kind == "sum" or kind not in (*REGISTER_KINDS, "param")):
             raise self.at(arg, f"'{arg.arg}' takes no start value; init is for registers and parameters")
@@ -329,7 +307,7 @@ class _Reader:
         for name in function.returns:
             if name in roles:
                 if roles[name].kind not in hook.writes:
-                    raise self.at(node, f"'{hook.name}' may not write '{name}'; it writes {_kinds(hook.writes)}")
+                    raise self.at(node, f"'{hook.name}' may not write '{name}'; it writes {kinds(hook.writes)}")
                 if hook.name == "soma" and _is_send(name, NEURON_CHANNELS):
                     raise self.at(node, f"'{name}' is what a soma sends; give the register another name")
             elif hook.name == "soma" and _is_send(name, NEURON_CHANNELS) and not _is_send(name, function.returns):
@@ -391,8 +369,3 @@ def _targets(node: ast.AST) -> list[ast.expr]:
     if isinstance(node, ast.Assign):
         return node.targets
     return [node.target] if isinstance(node, ast.AugAssign) else []
-
-
-def _kinds(kinds: tuple[str, ...]) -> str:
-    names = {role.kind: name for name, role in ROLES.items()}
-    return ", ".join(names[kind] for kind in kinds)

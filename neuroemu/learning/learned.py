@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from neuroemu.base.arrays import Floats
-from neuroemu.base.errors import FirmwareError, NetworkError
+from neuroemu.base.errors import FirmwareError, NetworkError, NeuroemuError
 from neuroemu.base.shelf import find_program
 from neuroemu.image.image import Image, ImageProjection
+from neuroemu.language.program import own_name
 from neuroemu.learning.alignment import weights_of
 from neuroemu.network.conventions import by_present_names
 from neuroemu.network.discrete import discretize
+from neuroemu.network.host_code import host_function
 from neuroemu.network.network import FLOAT_MODELS, Firmware, HostInput, Network, Neuron, Population, Projection, Sparse
 from neuroemu.network.synapses import synapses
-from neuroemu.network.wiring import host_module
 
 
 def learned(network: Network, image: Image) -> Network:
@@ -25,8 +26,9 @@ def learned(network: Network, image: Image) -> Network:
 
     A population that is a float model stays one, and learned weights come back in its units, divided by what the quantiser
     multiplied them with. A population that runs a program of a rule file becomes what the file's ``as_float(program, params, dt)``
-    says: a float model, the unit of its weights, and the conventions it needs. Weights that no rule changed stay the network's. Only
-    projections that carry spikes or input come along: feedback, errors, rules, phases and probes stay on the chip.
+    says, which is run for it (RuleCodeWarning): a float model, the unit of its weights, and the conventions it needs. Weights that
+    no rule changed stay the network's. Only projections that carry spikes or input come along: feedback, errors, rules, phases
+    and probes stay on the chip.
 
     Raises NetworkError for neurons that no float model describes, and for an image of another network; FirmwareError.
     """
@@ -70,23 +72,28 @@ def _model(population: Population, network: Network, image: Image) -> _Model:
         assert type(neuron) in FLOAT_MODELS
         loss = next(loss for loss in image.losses if loss.node == population.name)
         return _Model(neuron, loss.unit / (loss.scale * discretize(population, network).gain), {})
-    path, member = find_program(neuron.program)
-    function = getattr(host_module(path), "as_float", None) if path.parent.name != "neurons" else None
+    path, member = find_program(own_name(neuron.program, neuron.switches)[0])
+    function = host_function(path, "as_float")
     if function is None or population.compete:
         raise NetworkError(
             f"population '{population.name}' runs program '{neuron.program}' in register units, which no float model describes: NIR "
             "cannot hold it; save the trained image instead"
         )
-    found = function(member, image.population(population.name).params, network.conventions.dt)
+    try:
+        found = function(member, image.population(population.name).params, network.conventions.dt)
+    except NeuroemuError:
+        raise
+    except Exception as error:
+        raise FirmwareError(f"{path}: as_float failed ({type(error).__name__}: {error}); correct the file") from None
     try:
         model, unit, stated = found
         conventions = by_present_names(stated)
         replace(network.conventions, **conventions)
+        return _Model(model, np.full(population.n, float(unit)), conventions)
     except (TypeError, ValueError, AttributeError):
         raise FirmwareError(
             f"{path}: as_float returned {found!r}; return (neuron, unit of its weights, conventions)"
         ) from None
-    return _Model(model, np.full(population.n, float(unit)), conventions)
 
 
 def _projection(

@@ -171,8 +171,8 @@ class Projection:
     ``weight`` is an array of shape (n_pre, n_post) or a Sparse; ``delay`` ticks on top of the one every hop takes, one for
     all or an array like ``weight``. ``routes`` says per channel which ports a packet feeds, and whether its payload counts;
     by default spikes (or the host's input) feed port ``drive`` with the weight. ``rule`` names a rule program, ``params``
-    its parameters. A ``mirror`` names the projection whose synapses these are, seen from the other end. With a ``view`` the ports get
-    a rounded view of the weights instead of the weights.
+    its parameters, ``switches`` its switches (0 or 1; 0 if left out). A ``mirror`` names the projection whose synapses these
+    are, seen from the other end. With a ``view`` the ports get a rounded view of the weights instead of the weights.
     """
 
     pre: str
@@ -185,6 +185,7 @@ class Projection:
     params: Mapping[str, ArrayLike] = field(default_factory=dict)
     mirror: str | None = None
     view: View | None = None
+    switches: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

@@ -5,22 +5,22 @@ A rule file (firmware/rules/*.py, or your own) holds programs, each a class used
     def wire(network, projections, output, **options):
 
 host code that runs once and returns a Network: it assigns rules and somas, adds feedback and mirrored projections, draws
-initial weights, sets modulators, phases and probes. The checker never looks at it.
+initial weights, sets modulators, phases and probes. Of the whole file it alone is executed (host_code.py), the rest is read.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from neuroemu.base.errors import FirmwareError, NetworkError, NeuroemuError
-from neuroemu.base.shelf import find_program, unknown
-from neuroemu.network.network import HostInput, Network
+from neuroemu.base.shelf import find_program, read_text, unknown
+from neuroemu.language.reader import read_file
+from neuroemu.network.host_code import host_function
+from neuroemu.network.network import Network
 
 
 def wire(
@@ -33,12 +33,13 @@ def wire(
 ) -> Network:
     """The network with a rule that learns ``projections`` (labels; all by default) towards population ``output``.
 
-    ``rule`` is a shipped rule's name or the path of a rule file; ``options`` are those of its ``wire``. ``output`` defaults to
-    the network's only output. Raises UnknownNameError, FileError, FirmwareError for a file without ``wire``, and
-    NetworkError for what it cannot take.
+    ``rule`` is a shipped rule's name, the path of a rule file, or an alias that stands for options (``stdp.nearest``);
+    ``options`` are those of its ``wire``. ``output`` defaults to the network's only output. A rule file is code, and its
+    ``wire`` is run: RuleCodeWarning says so once of a file that is not shipped. Raises UnknownNameError, FileError, FirmwareError
+    for a file that is not accepted or has no ``wire``, and NetworkError for what it cannot take.
     """
-    path, _ = find_program(rule, rule=True)
-    function = getattr(host_module(path), "wire", None)
+    path, member = find_program(rule, rule=True)
+    function = host_function(path, "wire")
     if function is None:
         raise FirmwareError(f"{path}: has no function wire(network, projections, output, **options); add one")
     known = [projection.label for projection in network.projections]
@@ -47,6 +48,8 @@ def wire(
             raise unknown("projection", label, known)
     if output is None and len(network.outputs) == 1:
         output = network.outputs[0]
+    if member != path.stem:
+        options = _of_alias(path, member, options)
     accepted = {name: p for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
     for name in options:
         if name not in accepted:
@@ -64,30 +67,19 @@ def wire(
     return result
 
 
-def host_module(path: Path) -> ModuleType:
-    """A rule file as Python runs it, for its host functions. Raises FirmwareError if it cannot be loaded."""
-    spec = importlib.util.spec_from_file_location(f"neuroemu_rule_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise FirmwareError(f"{path}: cannot be loaded ({type(error).__name__}: {error}); correct the file") from None
-    return module
-
-
-def layers(network: Network, projections: Sequence[str]) -> list[str]:
-    """Labels of the projections in order from the input on. Raises NetworkError unless they form one chain."""
-    left = {network.projection(label).pre: label for label in projections}
-    hosts = [p.name for p in network.populations if isinstance(p.neuron, HostInput)]
-    order: list[str] = []
-    at = next((name for name in hosts if name in left), None)
-    while at in left:
-        order.append(left.pop(at))
-        at = network.projection(order[-1]).post
-    if left or not order:
+def _of_alias(path: Path, member: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, and those that an alias stands for: ``stdp.nearest`` is rule ``stdp`` with nearest=True."""
+    file = read_file(read_text(path), str(path), path.stem)
+    if member not in file.aliases and member not in file.programs:
+        raise unknown("rule", member, [path.stem, *file.aliases])
+    stands_for = file.aliases[member].options if member in file.aliases else None
+    if stands_for is None:
         raise NetworkError(
-            f"projections {', '.join(projections) or 'none'} do not form one chain from an input; name the layers of a feed-forward network"
+            f"rule '{member}' is one program of a rule file, and wire puts all of them into the network; name rule '{path.stem}'"
         )
-    return order
+    for name, value in stands_for.items():
+        if options.get(name, value) != value:
+            raise NetworkError(
+                f"rule '{member}' is '{path.stem}' with {name}={value!r}, the options say {name}={options[name]!r}; leave one away"
+            )
+    return {**options, **stands_for}

@@ -100,7 +100,7 @@ HALF = 5
 def trace(x):
     return x + HALF
 
-def wire(network, projections, output, *, rate=open("never"), **options):
+def wire(network, projections, output, *, rate=HALF, **options):
     import os
     with network.phase("learn") as phase:
         yield [os.system(p) for p in projections]
@@ -220,10 +220,10 @@ def test_a_file_with_side_effects_is_refused_and_nothing_runs(source: str, text:
     assert "harmful" not in sys.modules
 
 
-def test_the_host_function_of_a_rule_is_ignored_not_run(tmp_path: Path) -> None:
+def test_the_host_function_of_a_rule_is_not_run_by_reading(tmp_path: Path) -> None:
     trace, path = tmp_path / "trace", tmp_path / "ruled.py"
     harm = HARM.format(trace)
-    path.write_text(f"@{harm}\ndef wire(network, x={harm}) -> {harm}:\n    {harm}\ndef f(x):\n    return x\n{SOMA}")
+    path.write_text(f"def wire(network: {harm}) -> {harm}:\n    {harm}\ndef f(x):\n    return x\n{SOMA}")
     program = load_program(path)
     check_program(program, load_chip("generic45"))
     assert python_hooks(program)["soma"](4) == (4,)

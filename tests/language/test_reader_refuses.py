@@ -241,7 +241,8 @@ WHOLE = [
     ),
     (
         "import os\n",
-        "p.py:1:1: statement outside a hook; only functions, classes, integer constants, GATE and ONLINE may stand here",
+        "p.py:1:1: import of 'os'; a program imports from neuroemu.isa only, its host functions from neuroemu, numpy, dataclasses, "
+        "math, itertools, functools, collections.abc, typing: import other modules inside wire",
     ),
     (
         "def end_synapse(e: State):\n    return e\nGATE = {'fire_synapse': 'e'}\n",
@@ -259,6 +260,10 @@ def test_message_is(source: str, text: str) -> None:
 # whole files
 SOMA = "def soma(v: State):\n    return v\n"
 ONLY = "only functions, classes, integer constants, GATE and ONLINE may stand here"
+IMPORTS = (
+    "a program imports from neuroemu.isa only, its host functions from neuroemu, numpy, dataclasses, math, itertools, functools, "
+    "collections.abc, typing: import other modules inside wire"
+)
 FILES = [
     (
         "def soma(v: State):\n    v = "
@@ -268,12 +273,13 @@ FILES = [
         + "\n    return v\n",
         "nested more than 64 levels deep; give the inner expressions names of their own",
     ),
-    ("§import os\n" + SOMA, f"statement outside a hook; {ONLY}"),
+    ("§import os\n" + SOMA, f"import of 'os'; {IMPORTS}"),
+    ("import numpy as np\n§import numpy.lib.format\n" + SOMA, f"import of 'numpy.lib.format'; {IMPORTS}"),
     (SOMA + "§print(3)\n", f"statement outside a hook; {ONLY}"),
     ("§async " + SOMA, f"statement outside a hook; {ONLY}"),
     ("§A, B = 1, 2\n" + SOMA, f"statement outside a hook; {ONLY}"),
-    ("§from os import system\n" + SOMA, "import from 'os'; a program imports from neuroemu.isa only"),
-    ("§from . import isa\n" + SOMA, "import from '.'; a program imports from neuroemu.isa only"),
+    ("§from os import system\n" + SOMA, f"import of 'os'; {IMPORTS}"),
+    ("§from . import isa\n" + SOMA, f"import of '.'; {IMPORTS}"),
     ("§from neuroemu.isa import State as S\n" + SOMA, "'State' imported under another name; use the name itself"),
     (
         "from neuroemu.isa import State\n§from neuroemu.isa import divide\n" + SOMA,
@@ -373,6 +379,78 @@ GATES = [
         "GATE register 'v' is still being added to, in any order; gate with another",
     ),
 ]
+
+
+SWITCHED = "def end_synapse(e: State(8), s: Sum, k: Switch):\n    s = s + e if k else s - e\n    return s\n"
+GATED = "GATE = {'end_synapse': 'e'}\n"
+UNGATED = [
+    (GATED + "UNGATED = §'k'\n" + SWITCHED, "UNGATED is not a dictionary; write UNGATED = {'end_synapse': 'momentum'}"),
+    (
+        "UNGATED = {§'end_synapse': 'k'}\n" + SWITCHED,
+        "UNGATED names hook 'end_synapse', which has no gate; name one that GATE has",
+    ),
+    (
+        GATED + "UNGATED = {'end_synapse': ('k', §'e')}\n" + SWITCHED,
+        "UNGATED names 'e', which is no switch of 'p'; its switches: k",
+    ),
+    (
+        GATED + "UNGATED = {'end_synapse': §k}\n" + SWITCHED,
+        "UNGATED entry is not a switch's name; write 'momentum', or a tuple of such",
+    ),
+]
+ONE = "class one:\n    def end_synapse(e: State(8), s: Sum, k: Switch):\n        s = s + e if k else s - e\n        return s\n"
+FORM = "write ALIASES = {'nearest': ('synapse', {'nearest': 1})}"
+ALIASES = [
+    ("ALIASES = §{'a': one}\n" + ONE, f"ALIASES is not a dictionary of literals; {FORM}"),
+    ("ALIASES = §['a']\n" + ONE, f"ALIASES is not a dictionary of literals; {FORM}"),
+    ("ALIASES = §{'a.b': ('one', {})}\n" + ONE, f"ALIASES names 'a.b', which is no name; {FORM}"),
+    ("ALIASES = §{'one': ('one', {})}\n" + ONE, "ALIASES names 'one', which is a class of the file; use another name"),
+    (
+        "ALIASES = §{'a': 'one'}\n" + ONE,
+        f"alias 'a' is 'one', not a class, its switches and, if any, options of wire; {FORM}",
+    ),
+    (
+        "ALIASES = §{'a': ('one', {}, 3)}\n" + ONE,
+        f"alias 'a' is ('one', {{}}, 3), not a class, its switches and, if any, options of wire; {FORM}",
+    ),
+    (
+        "ALIASES = §{'a': ('one', {}, {1: 2})}\n" + ONE,
+        f"alias 'a' is ('one', {{}}, {{1: 2}}), not a class, its switches and, if any, options of wire; {FORM}",
+    ),
+    ("ALIASES = §{'a': ('two', {})}\n" + ONE, "alias 'a' stands for 'two', which is no class of the file; name one"),
+    ("ALIASES = §{'a': ('one', {'z': 1})}\n" + ONE, "alias 'a' sets z=1; 'p.one' has switches k, 0 or 1"),
+    ("ALIASES = §{'a': ('one', {'k': 2})}\n" + ONE, "alias 'a' sets k=2; 'p.one' has switches k, 0 or 1"),
+]
+HOST = [
+    (
+        "@print\n§def wire(network):\n    pass\n",
+        "'wire' has a decorator, which would run when the file is loaded; write it without",
+    ),
+    (
+        "def wire(network, x=§print('!')):\n    pass\n",
+        "default `print('!')` of 'wire' would be computed when the file is loaded; write a literal or a constant of the file",
+    ),
+    (
+        "def as_float(x, *, y=§{}.get):\n    pass\n",
+        "default `{}.get` of 'as_float' would be computed when the file is loaded; write a literal or a constant of the file",
+    ),
+    (
+        "def wire_more(x, y=§np):\n    pass\n",
+        "default `np` of 'wire_more' would be computed when the file is loaded; write a literal or a constant of the file",
+    ),
+    ("def wire(network):\n    pass\n§wire(None)\n", f"statement outside a hook; {ONLY}"),
+    ("§if True:\n    K = 3\n", f"statement outside a hook; {ONLY}"),
+    ("K = §__import__('os')\n", "not an integer constant; write an integer, or + - * of integers"),
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [*UNGATED, *ALIASES, *HOST],
+    ids=[repr(source)[:60] for source, _ in [*UNGATED, *ALIASES, *HOST]],
+)
+def test_settings_and_host_code_are_refused(source: str, text: str) -> None:
+    refused(source, text)
 
 
 @pytest.mark.parametrize(("source", "text"), FILES, ids=[repr(source)[:60] for source, _ in FILES])

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fails import fails
+from test_rule_refuses import place, rule_file
 
 import neuroemu as ne
 from neuroemu.image.image import SYNAPSE_ID0
@@ -227,8 +228,9 @@ def test_wiring_refuses_what_does_not_end_there(projections: Sequence[str], outp
 
 
 def test_loihi1_runs_no_such_neuron() -> None:
+    at = place(rule_file("event_classifier"), "class neuron", "def modulate")
     text = (
-        f"population 'out': {ROOT}/firmware/rules/event_classifier.py:28:5: modulate of 'event_classifier.neuron' takes a value "
+        f"population 'out': {at}: modulate of 'event_classifier.neuron' takes a value "
         "from the host, no source states modulation by the host for loihi1; choose a chip that has all this needs (atlas, generic45)"
     )
     with fails(ne.UnsupportedError, text):

@@ -130,9 +130,20 @@ def test_as_float_of_a_rule_file(tmp_path: Path) -> None:
     image = ne.compile(network, ne.load_chip("atlas"))
     with fails(ne.FirmwareError, f"{path}: as_float returned 3; return (neuron, unit of its weights, conventions)"):
         ne.learned(network, image)
+    text = path.read_text()
+    path.write_text(text.replace("return 3\n", "return 1 / 0\n"))
+    with fails(ne.FirmwareError, f"{path}: as_float failed (ZeroDivisionError: division by zero); correct the file"):
+        ne.learned(network, image)
     path.write_text(
-        path.read_text().replace("return 3\n", "import neuroemu as ne\n    return ne.LI(tau=1e9), 0.5, {}\n")
+        text.replace("return 3\n", "return ne.LI(tau=1e9), 'much', {}\n").replace(
+            "from neu", "import neuroemu as ne\nfrom neu", 1
+        )
     )
+    with pytest.raises(
+        ne.FirmwareError, match=r"as_float returned \(LI\(.*\), 'much', {}\); return \(neuron, unit of its weights"
+    ):
+        ne.learned(network, image)
+    path.write_text(text.replace("return 3\n", "import neuroemu as ne\n    return ne.LI(tau=1e9), 0.5, {}\n"))
     part = image.projections[0].parts[0]
     trained = replace(image.projections[0], parts=(replace(part, weight=np.arange(6, dtype=np.int32)),))
     found = ne.learned(network, replace(image, projections=(trained,)))

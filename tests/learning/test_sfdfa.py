@@ -43,7 +43,7 @@ def test_what_wire_cannot_take_is_refused() -> None:
     with fails(ne.NetworkError, "rule sfdfa: mode is 'bp'; choose sfdfa or dfa"):
         network((12, 8, 4), mode="bp")
     chain = network((12, 8, 4))
-    with fails(ne.NetworkError, "rule sfdfa: the layers end at population 'out', the output is 'h1'; make it 'out'"):
+    with fails(ne.NetworkError, "the layers end at population 'out', the output is 'h1'; make it 'out'"):
         ne.wire(chain, "sfdfa", projections=["w1", "w2"], output="h1")
 
 

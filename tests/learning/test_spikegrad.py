@@ -45,8 +45,8 @@ REFUSED = {
     "hidden": ("s: State(16)", "loihi1 has no register 's' and none of role state; try generic45"),
     "output": ("target: State(2)", "loihi1 has no register 'target' and none of role state; try generic45"),
     "norm": ("top: State(", "loihi1 has no register 'top' and none of role state; try generic45"),
-    "forward": ("s_pre: Pre(16)", "'s_pre' asks for 16 bits, loihi1 has 7; ask for 7 or fewer"),
-    "backward": ("e_pre: Pre(16)", "'e_pre' asks for 16 bits, loihi1 has 7; ask for 7 or fewer"),
+    "synapse": ("sent: Pre(16)", "'sent' asks for 16 bits, loihi1 has 7; ask for 7 or fewer"),
+    "backward": ("sent: Pre(16)", "'sent' asks for 16 bits, loihi1 has 7; ask for 7 or fewer"),
 }
 
 
@@ -71,7 +71,7 @@ def test_a_network_for_loihi1_is_refused() -> None:
 
 
 def test_what_wire_cannot_take_is_refused() -> None:
-    text = "SpikeGrad learns a chain from an input through hidden layers to the output; in->out is not one that ends at 'out'"
+    text = "SpikeGrad learns through hidden layers, 'in->out' alone has none; put a population between"
     with fails(ne.NetworkError, text):
         network((4, 3))
     text = (
@@ -295,7 +295,7 @@ def test_a_neuron_no_packet_reaches_fires_all_the_same(tmp_path: Path) -> None:
 
 def test_a_saturating_v_depends_on_the_order(tmp_path: Path) -> None:
     """Trap 6: V of 10 bits, thresholds of 8; and the run counts it."""
-    path = changed(tmp_path, ("        v: State,\n        s:", "        v: State(10),\n        s:"))
+    path = changed(tmp_path, ("        v: State, s:", "        v: State(10), s:"))
     assert against_oracle(SHAPES[0], 60, path)["differ"] > 30
     events, _, _ = drawn(np.random.default_rng(1), SHAPES[0], 10)
     done = ne.run(compiled(network(SHAPES[0], path)), events, engine="python", plastic=True)

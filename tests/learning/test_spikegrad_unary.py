@@ -167,7 +167,7 @@ def test_without_retraction_the_order_matters(tmp_path: Path) -> None:
 
 def test_a_saturating_v_is_wrong_and_counted(tmp_path: Path) -> None:
     """Trap 6."""
-    path = changed(tmp_path, ("        v: State,\n        s:", "        v: State(10),\n        s:"))
+    path = changed(tmp_path, ("        v: State, s:", "        v: State(10), s:"))
     assert against_oracle(SHAPES[0], 40, path)["differ"] > 10
     events, _, _ = drawn(np.random.default_rng(1), SHAPES[0], 10)
     done = ne.run(compiled(network(SHAPES[0], path)), events, engine="python", plastic=True)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from cases import random_placement, spikes
 from fails import fails
+from test_rule_refuses import place
 
 import neuroemu as ne
 from neuroemu.chip.chip import parse_chip
@@ -408,7 +409,8 @@ def test_a_post_trace_is_missing_where_no_source_states_one() -> None:
     text = "\n".join(line for line in ne.load_chip("loihi1").text.splitlines() if not line.startswith("post_state"))
     chip = parse_chip(text.replace('name = "loihi1"', 'name = "bare"'), "bare.toml")
     with fails(
-        ne.FirmwareError, f"{RULES}/stdp.py:34:20: bare has no register 'y' and none of role post_state; try generic45"
+        ne.FirmwareError,
+        f"{place(RULES / 'stdp.py', 'class synapse', 'y: PostState')}: bare has no register 'y' and none of role post_state; try generic45",
     ):
         ne.compile(wired("all_to_all"), chip)
 
@@ -418,7 +420,7 @@ def test_a_trace_is_wider_than_loihis(tmp_path: Path) -> None:
     path.write_text((RULES / "stdp.py").read_text().replace("def tick_pre(x: Pre,", "def tick_pre(x: Pre(16),"))
     network = wired("all_to_all")
     rule = replace(network.projection("p"), rule=f"{path}.all_to_all")
-    text = f"{path}:25:18: 'x' asks for 16 bits, loihi1 has 7; ask for 7 or fewer"
+    text = f"{place(path, 'class synapse', 'x: Pre(16)')}: 'x' asks for 16 bits, loihi1 has 7; ask for 7 or fewer"
     refused(replace(network, projections=(rule,)), "loihi1", ne.FirmwareError, text)
 
 
@@ -430,7 +432,8 @@ def test_the_winner_take_all_rule_does_not_fit_loihi1() -> None:
     refused(wired("wta"), "loihi1", ne.UnsupportedError, text)
     network = plain(np.random.default_rng(1))
     rule = replace(network.projection("p"), rule="wta_stdp.synapse", params=wired("wta").projection("p").params)
-    text = f"{RULES}/wta_stdp.py:42:16: loihi1 has no register 'flag' and none of role pre_keep; try generic45"
+    at = place(RULES / "wta_stdp.py", "class synapse", "flag: PreKeep")
+    text = f"{at}: loihi1 has no register 'flag' and none of role pre_keep; try generic45"
     refused(replace(network, projections=(rule,)), "loihi1", ne.FirmwareError, text)
 
 

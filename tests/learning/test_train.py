@@ -216,8 +216,10 @@ def test_what_wire_cannot_take_is_refused(tmp_path: Path) -> None:
     path = rule_file(tmp_path, "x = 1\n")
     with fails(ne.FirmwareError, f"{path}: has no function wire(network, projections, output, **options); add one"):
         ne.wire(network(), path)
-    path = rule_file(tmp_path, "import nonsense_of_mine\n")
-    text = f"{path}: cannot be loaded (ModuleNotFoundError: No module named 'nonsense_of_mine'); correct the file"
+    path = rule_file(
+        tmp_path, "from numpy import nonsense_of_mine\ndef wire(network, projections, output):\n    pass\n"
+    )
+    text = f"{path}: cannot be loaded (ImportError: cannot import name 'nonsense_of_mine' from 'numpy' ({np.__file__})); correct the file"
     with fails(ne.FirmwareError, text):
         ne.wire(network(), path)
     path = rule_file(tmp_path, "def wire(network, projections, output):\n    return 1 / 0\n")
@@ -230,12 +232,10 @@ def test_what_wire_cannot_take_is_refused(tmp_path: Path) -> None:
 
 
 def test_layers_of_a_chain() -> None:
-    from neuroemu.network.wiring import layers
-
-    assert layers(network(), ["p"]) == ["p"]
+    assert [projection.label for projection in ne.layers(network(), ["p"])] == ["p"]
     text = "projections none do not form one chain from an input; name the layers of a feed-forward network"
     with fails(ne.NetworkError, text):
-        layers(network(), [])
+        ne.layers(network(), [])
 
 
 def test_the_encoder_is_a_plain_function() -> None:
