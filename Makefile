@@ -1,6 +1,6 @@
 # Bare `make` lists the targets. Everything runs in $(VENV), which the first target that needs it creates.
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint bench gates data clean
+.PHONY: help demo test full slow quick lint bench gates data clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -25,8 +25,14 @@ $(VENV)/installed-dev: pyproject.toml constraints.txt $(BIN)/python
 demo: $(VENV)/installed ## deploy a trained network onto an emulated Loihi: accuracy, events, energy, time
 	$(BIN)/neuroemu demo
 
-test: $(VENV)/installed-dev ## the whole suite, on all processors
-	$(BIN)/python -m pytest -n auto --dist worksteal tests
+test: $(VENV)/installed-dev ## the suite, on all processors; what is too long for it is in make full
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not full" tests
+
+full: $(VENV)/installed-dev ## the tests too long for make test
+	$(BIN)/python -m pytest -n auto --dist worksteal -m full tests || [ $$? -eq 5 ] # 5: no test is marked so
+
+slow: $(VENV)/installed-dev ## the suite one test after another, and which twenty took longest
+	$(BIN)/python -m pytest -m "not full" --durations=20 tests
 
 quick: $(VENV)/installed-dev ## ten end-to-end asserts in seconds
 	$(BIN)/python -m pytest tests/test_tiny.py

@@ -53,10 +53,11 @@ _NAMES = {
     "network.wiring": "wire",
     "nir.read": "read_nir write_nir",
     "results.aedat": "to_aedat2",
+    "results.counts": "Counts",
     "results.difference": "Difference RecordingDifference diff_recordings",
     "results.recording": "Recording open_recording",
     "results.report": "Report report",
-    "results.run": "Counts Run Spikes load_run stored_accuracy",
+    "results.run": "Run Spikes load_run stored_accuracy",
 }
 """Public names by the module that holds them; `encode` is a module itself."""
 _OLD = {"Comparison": "RecordingDifference", "compare_recordings": "diff_recordings"}

@@ -79,6 +79,7 @@ from neuroemu.network.wiring import wire as wire
 from neuroemu.nir.read import read_nir as read_nir
 from neuroemu.nir.read import write_nir as write_nir
 from neuroemu.results.aedat import to_aedat2 as to_aedat2
+from neuroemu.results.counts import Counts as Counts
 from neuroemu.results.difference import Difference as Difference
 from neuroemu.results.difference import RecordingDifference as RecordingDifference
 from neuroemu.results.difference import diff_recordings as diff_recordings
@@ -86,7 +87,6 @@ from neuroemu.results.recording import Recording as Recording
 from neuroemu.results.recording import open_recording as open_recording
 from neuroemu.results.report import Report as Report
 from neuroemu.results.report import report as report
-from neuroemu.results.run import Counts as Counts
 from neuroemu.results.run import Run as Run
 from neuroemu.results.run import Spikes as Spikes
 from neuroemu.results.run import load_run as load_run

@@ -57,11 +57,12 @@ def train(n: int = 300, **how: Any) -> ne.Training:
 
 
 def main() -> None:
-    """A training that says how far it is and keeps a checkpoint after every few presentations: sys.argv[1]."""
+    """A training that keeps a checkpoint after every few presentations, in sys.argv[1]; it says how far it is, and waits for a line."""
     importlib.import_module("neuroemu.learning.train").AT_ONCE = FEW  # type: ignore[attr-defined]
 
     def tell(stage: str, done: int, total: int) -> None:
         print(stage, done, total, flush=True)
+        sys.stdin.readline()
 
     done = train(200, commit_every=2, checkpoint=sys.argv[1], every_s=0, progress=tell)
     print(done.memory.digest, flush=True)

@@ -33,9 +33,12 @@ def python_blocks(path: Path) -> list[str]:
     "document", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
 )
 def test_python_runs_as_printed(document: Path) -> None:
+    names: dict[str, object] = {}  # a block goes on from the one before it
     for number, block in enumerate(python_blocks(document)):
         test = doctest.DocTestParser().get_doctest(block, {}, f"{document.name}:{number}", str(document), 0)
-        assert doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test).failed == 0
+        test.globs = names
+        runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+        assert runner.run(test, clear_globs=False).failed == 0
 
 
 def test_readme_shows_the_two_commands_first_and_runs_a_dozen_lines() -> None:

@@ -79,11 +79,11 @@ MISFITS: dict[str, tuple[str, tuple[str, int | None], tuple[str, str], str]] = {
     ),
     "no flag at the axon": (
         "wta_stdp", ("pre_keep", None), ("class synapse", "flag: PreKeep"),
-        "atlas has no register 'flag' and none of role pre_keep; try generic45",
+        "atlas has no register 'flag'; add pre_keep to [core.registers] of its datasheet, or choose a chip that has it, such as generic45",
     ),
     "no trace of the neuron": (
         "stdp", ("post_state", None), ("class synapse", "y: PostState"),
-        "atlas has no register 'y' and none of role post_state; try generic45",
+        "atlas has no register 'y'; add post_state to [core.registers] of its datasheet, or choose a chip that has it, such as generic45",
     ),
     "a port of 64 bits": (
         "sfdfa", ("port", 64), ("class hidden", "shift_left(drive"),

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from neuroemu.base.errors import DatasheetError, UnsupportedError
+from neuroemu.base.schema import in_words
 from neuroemu.base.shelf import find_chip, read_text, unknown
 from neuroemu.chip.aer import PAYLOAD_BITS
 from neuroemu.chip.datasheet import (
@@ -147,6 +148,9 @@ class Chip:
         added = tuple(name for name in dict.fromkeys(names) if not self.has(name))
         return replace(self, assumed=(*self.assumed, *added)) if added else self
 
+    def __repr__(self) -> str:
+        return f"Chip({self.name!r}, {self.n_cores} cores, {self.path!r})"
+
     @property
     def word_bits(self) -> int:
         """Bits of a memory word."""
@@ -226,7 +230,7 @@ def parse_chip(text: str, path: str) -> Chip:
     try:
         sheet = msgspec.convert(raw, Datasheet)
     except msgspec.ValidationError as error:
-        raise DatasheetError(f"{path}: {_explain(error, raw)}; docs/datasheet.md lists the keys") from None
+        raise DatasheetError(f"{path}: {in_words(_explain(error, raw))}; docs/datasheet.md lists the keys") from None
     _Checks(sheet, path).all()
     return Chip(sheet, text, path)
 

@@ -55,12 +55,14 @@ def demo(chip: str, weight_bits: int | None, data: str | None, as_json: bool) ->
 @click.argument("network")
 @chip_option
 @click.option("-o", "--output", required=True, help="The image to write.")
+@force
 @conventions
 @compiling
 @as_json
-def compile_(network: str, chip: str, output: str, as_json: bool, **options: Any) -> None:
+def compile_(network: str, chip: str, output: str, force: bool, as_json: bool, **options: Any) -> None:
     """Compile a NIR network into an image for a chip."""
     screen = Screen(as_json)
+    steps.outputs(force, output)
     image = steps.build(screen, network, chip, options)
     image.save(output)
     screen.result(image_facts(image) | {"image": output}, *image_text(image), f"wrote {output} ({image.digest[:12]})")
@@ -73,11 +75,19 @@ def compile_(network: str, chip: str, output: str, as_json: bool, **options: Any
 @force
 @as_json
 def run_(
-    image: str, input_path: str, labels_path: str | None, output: str, force: bool, as_json: bool, **how: Any
+    image: str,
+    input_path: str | None,
+    ticks: int | None,
+    labels_path: str | None,
+    output: str,
+    force: bool,
+    as_json: bool,
+    **how: Any,
 ) -> None:
-    """Run an image on input events; ticks follow from the input's rows."""
+    """Run an image on input events, whose rows are its ticks, or for --ticks without input."""
     screen = Screen(as_json)
-    given = steps.given(input_path, labels_path, output, force)
+    steps.outputs(force, run=output, record=how["record"])
+    given = steps.given(input_path, ticks, labels_path)
     run, accuracy = steps.run_given(screen, ne.load_image(image), given, how)
     steps.save(run, output, accuracy, force)
     screen.result(run_facts(run, accuracy) | {"run": output}, *run_text(run, accuracy), f"wrote {output}")
@@ -106,7 +116,8 @@ def report_(run: str, prices: str | None, as_json: bool) -> None:
 def deploy(
     network: str,
     chip: str,
-    input_path: str,
+    input_path: str | None,
+    ticks: int | None,
     labels_path: str | None,
     output: str | None,
     explain: bool,
@@ -117,7 +128,8 @@ def deploy(
     """Compile, run and report in one."""
     screen = Screen(as_json)
     how = steps.pick_running(options)
-    given = steps.given(input_path, labels_path, output, force)
+    steps.outputs(force, run=output, record=how["record"])
+    given = steps.given(input_path, ticks, labels_path)
     image = steps.build(screen, network, chip, options)
     run, accuracy = steps.run_given(screen, image, given, how)
     if output:

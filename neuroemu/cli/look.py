@@ -7,15 +7,13 @@ from typing import Any
 
 import click
 
-import neuroemu as ne
 from neuroemu.base import shelf
-from neuroemu.chip.chip import Chip
+from neuroemu.chip.chip import Chip, load_chip
 from neuroemu.chip.datasheet import json_schema
-from neuroemu.cli.options import as_json, assume_option, chip_option
+from neuroemu.cli.group import Group
+from neuroemu.cli.options import as_json, assume_option, assumed, chip_option
 from neuroemu.cli.screen import Screen
 from neuroemu.cli.show import table as new_table
-from neuroemu.cli.steps import assumed
-from neuroemu.language.reader import read_file
 
 
 @click.command()
@@ -28,7 +26,7 @@ def chips(name: str | None, schema: bool, as_json: bool) -> None:
     if schema:
         return Screen(True).result(json_schema())
     if name is None:
-        found = [ne.load_chip(chip) for chip in shelf.chips()]
+        found = [load_chip(chip) for chip in shelf.chips()]
         table = new_table("name", "chip", "cores", "neurons a core", "weight bits")
         for chip in found:
             table.add_row(
@@ -39,11 +37,14 @@ def chips(name: str | None, schema: bool, as_json: bool) -> None:
                 str(_weight_bits(chip)),
             )
         return screen.result([{"name": c.name, "title": c.sheet.core.title, "cores": c.n_cores} for c in found], table)
-    chip = ne.load_chip(name)
-    return screen.result(ne.chip_facts(chip), *_chip_tables(chip))
+    chip = load_chip(name)
+    from neuroemu.inspect.facts import chip_facts
+
+    facts = chip_facts(chip)
+    return screen.result(facts, *_chip_tables(chip, facts))
 
 
-@click.group()
+@click.group(cls=Group)
 def firmware() -> None:
     """Programs: neuron models and learning rules."""
 
@@ -52,6 +53,8 @@ def firmware() -> None:
 @as_json
 def firmware_list(as_json: bool) -> None:
     """List the shipped programs."""
+    from neuroemu.language.reader import read_file
+
     table = new_table("program", "what it is")
     rows = []
     found = [shelf.find_program(name)[0] for name in shelf.neurons()]
@@ -82,9 +85,9 @@ def firmware_list(as_json: bool) -> None:
 @as_json
 def firmware_check(file: str, chip: str, switches: tuple[str, ...], assume: tuple[str, ...], as_json: bool) -> None:
     """Prove that the programs of FILE, or one by its name, fit a chip; show what each hook costs and what can overflow."""
-    results = ne.check_file(
-        file, ne.load_chip(chip).assuming(assumed(assume)), dict(_switch(text) for text in switches)
-    )
+    from neuroemu.inspect.facts import check_file
+
+    results = check_file(file, load_chip(chip).assuming(assumed(assume)), dict(_switch(text) for text in switches))
     table = new_table("program", "hook", "arithmetic", "operations a call", "energy a call", "can overflow")
     for result in results:
         table.add_row(
@@ -95,7 +98,7 @@ def firmware_check(file: str, chip: str, switches: tuple[str, ...], assume: tupl
             result.energy_text,
             result.overflows_text,
         )
-    Screen(as_json).result([asdict(result) for result in results], f"{file} fits {ne.load_chip(chip).name}", table)
+    Screen(as_json).result([asdict(result) for result in results], f"{file} fits {load_chip(chip).name}", table)
 
 
 def _switch(text: str) -> tuple[str, int]:
@@ -110,8 +113,7 @@ def _weight_bits(chip: Chip) -> int:
     return width.bits
 
 
-def _chip_tables(chip: Chip) -> list[Any]:
-    facts = ne.chip_facts(chip)
+def _chip_tables(chip: Chip, facts: dict[str, Any]) -> list[Any]:
     parts: list[Any] = [f"{chip.name}: {chip.sheet.core.title}, {chip.n_cores} cores"]
     for title, rows in facts["tables"].items():
         table = new_table(title, "value", "basis", "source", "note")

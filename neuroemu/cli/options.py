@@ -7,17 +7,29 @@ from typing import Any
 
 import click
 
-from neuroemu.engines.run import ENGINES
 from neuroemu.network.conventions import OLD_NAMES, Conventions
 
 Command = Callable[..., Any]
+POSITIVE = click.IntRange(min=1)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 chip_option = click.option("--chip", required=True, help="A shipped chip's name, or the path of a datasheet.")
 assume_option = click.option(
     "--assume", default=(), multiple=True, metavar="FEATURE",
     help="Take a feature that no source states for the chip as there; the report says so.",
 )  # fmt: skip
-force = click.option("--force", is_flag=True, help="Replace an earlier run of that name.")
+force = click.option("--force", is_flag=True, help="Replace what the outputs hold already.")
+
+
+def engine_option(text: str) -> Callable[[Command], Command]:
+    """The choice of an engine; only commands that run something import what knows the engines."""
+    from neuroemu.engines.run import ENGINES
+
+    return click.option("--engine", type=click.Choice(ENGINES), default="cpu", show_default=True, help=text)
+
+
+def assumed(given: tuple[str, ...]) -> list[str]:
+    """Features by ``--assume``, which may be given several times and several names parted by commas."""
+    return [name for text in given for name in text.split(",")]
 
 
 def by_node(flag: str, text: str, hidden: bool = False) -> Callable[[Command], Command]:
@@ -85,27 +97,35 @@ def compiling(command: Command) -> Command:
     return command
 
 
+def input_options(command: Command) -> Command:
+    """What the host sends: a file, or nothing for so many ticks."""
+    shape = ".npy or .npz of (ticks, neurons) or (ticks, samples, neurons...)."
+    command = click.option("--ticks", type=POSITIVE, help="Run so many ticks without input.")(command)
+    return click.option("--input", "input_path", help=shape)(command)
+
+
+def one_of_input_and_ticks(input_path: str | None, ticks: int | None) -> None:
+    """Refuse a command that is told neither what the host sends nor for how long it sends nothing, or both."""
+    if input_path is None and ticks is None:
+        raise click.UsageError("Missing option '--input'; a network that runs without input takes '--ticks' instead.")
+    if input_path is not None and ticks is not None:
+        raise click.UsageError("The rows of '--input' are its ticks; leave out '--ticks', or '--input'.")
+
+
 def running(command: Command) -> Command:
     """Options of run."""
     for option in reversed(
         (
-            click.option(
-                "--input",
-                "input_path",
-                required=True,
-                help=".npy or .npz of (ticks, neurons) or (ticks, samples, neurons...).",
-            ),
+            input_options,
             click.option("--labels", "labels_path", help=".npy of one label a sample."),
-            click.option(
-                "--engine", type=click.Choice(ENGINES), default="cpu", show_default=True, help="All give the same bits."
-            ),
+            engine_option("All give the same bits."),
             click.option("--seed", type=int, default=0, show_default=True, help="Seed of random numbers in programs."),
             click.option(
                 "--timing",
                 type=click.Choice(["twin"]),
                 help="Time every tick on the network-on-chip, as engine event does unasked.",
             ),
-            click.option("--workers", type=int, help="Threads of engine cpu [one a processor]."),
+            click.option("--workers", type=POSITIVE, help="Threads of engine cpu [one a processor]."),
             click.option("--record", help="Also write every packet to this file (.aer), for diff and replay."),
         )
     ):

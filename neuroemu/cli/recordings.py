@@ -11,12 +11,10 @@ import click
 
 import neuroemu as ne
 from neuroemu.base.errors import FileError
-from neuroemu.base.files import writable
 from neuroemu.cli import steps
-from neuroemu.cli.options import as_json, force
+from neuroemu.cli.options import POSITIVE, as_json, engine_option, force
 from neuroemu.cli.screen import Screen
 from neuroemu.cli.show import run_facts, run_text
-from neuroemu.engines.run import ENGINES
 
 
 @click.command()
@@ -63,10 +61,8 @@ def _recordings(a: str, b: str, screen: Screen) -> NoReturn:
 @click.command()
 @click.argument("recording")
 @click.argument("image")
-@click.option(
-    "--engine", type=click.Choice(ENGINES), default="cpu", show_default=True, help="Whichever it was recorded on."
-)
-@click.option("--workers", type=int, help="Threads of engine cpu [one a processor].")
+@engine_option("Whichever it was recorded on.")
+@click.option("--workers", type=POSITIVE, help="Threads of engine cpu [one a processor].")
 @click.option("--any-image", is_flag=True, help="Take another image than the recorded one, with the same inputs.")
 @click.option("-o", "--output", help="Also write the run to this folder.")
 @force
@@ -78,8 +74,7 @@ def replay(recording: str, image: str, engine: str, workers: int | None, any_ima
     Exit code 1 if a packet differs.
     """
     screen = Screen(as_json)
-    if output:
-        writable(Path(output), replace=force)
+    steps.outputs(force, run=output)
     with screen.progress() as progress:
         done = ne.replay(
             recording, ne.load_image(image), engine=engine, any_image=any_image, workers=workers, progress=progress
@@ -99,13 +94,21 @@ def replay(recording: str, image: str, engine: str, workers: int | None, any_ima
 @click.command()
 @click.argument("recording")
 @click.argument("output")
-@click.option("--tick-us", type=int, default=1000, show_default=True, help="Microseconds a tick lasts.")
+@click.option("--tick-us", type=POSITIVE, default=1000, show_default=True, help="Microseconds a tick lasts.")
 @click.option("--population", help="Only this population, its neurons numbered from 0 [all, by network-wide id].")
 @click.option("--drop-payloads", is_flag=True, help="Write addresses alone where packets carry payloads.")
+@force
 @as_json
 def export(
-    recording: str, output: str, tick_us: int, population: str | None, drop_payloads: bool, as_json: bool
+    recording: str,
+    output: str,
+    tick_us: int,
+    population: str | None,
+    drop_payloads: bool,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Write a recording's spikes and input as AEDAT 2.0, for jAER and other tools."""
+    steps.outputs(force, output)
     n = ne.to_aedat2(recording, output, tick_us=tick_us, population=population, drop_payloads=drop_payloads)
     Screen(as_json).result({"events": n, "output": output}, f"wrote {output}: {n} events")

@@ -10,19 +10,34 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.table import Table
 
-from neuroemu.engines.job import Progress
-from neuroemu.results.report import WIDTH
+from neuroemu.base.errors import FileError
+from neuroemu.cli.show import fit_width
+
+if TYPE_CHECKING:
+    from neuroemu.engines.job import Progress
 
 PATIENCE_S = 2.0
 """Nothing is shown of work that is done sooner."""
 
 
 ARGUMENT = re.compile(r"\b(reset|reset_timing|spike_if|decay|gain|bias|engine|timing|assume)='([^']+)'")
-FLAGS = {"with split=True": "without --no-split", "align=False": "--no-align"}
+FLAGS = {
+    "assume names": "--assume names",
+    "choose weight_bits": "choose --weight-bits",
+    "ticks=N": "--ticks N",
+    "replace=True": "--force",
+    "give them, or run with plastic=False": "give them with --values, or leave out --plastic",
+    "make it with plastic=True": "start it with --plastic",
+    "load a stimulus with values": "give --values",
+    "read what is there with strict=False": "read what is there in Python, with strict=False",
+    "with split=True": "without --no-split",
+    "align=False": "--no-align",
+}
 """What messages say of Python's arguments, and how a command says it."""
 
 
@@ -33,31 +48,45 @@ def as_options(message: str) -> str:
     return ARGUMENT.sub(lambda found: f"--{found[1].replace('_', '-')} {shlex.quote(found[2])}", message)
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let main() say what the exit code is."""
+        raise
+
+
 class Screen:
     """Standard output for results, standard error for everything else."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
-        self.out = Console(highlight=False, soft_wrap=True)
-        self.out = Console(
-            highlight=False, soft_wrap=True, width=max(self.out.width, WIDTH)
-        )  # a cut number is worse than a wrapped line
+        self.out = _Console(highlight=False)
         self.err = Console(stderr=True, highlight=False)
 
     def result(self, data: Any, *text: Any) -> None:
-        """Print the data as JSON if that was asked for, the text otherwise."""
-        if self.as_json:
-            print(json.dumps(data, indent=1))
-        else:
-            for part in text:
-                self.out.print(part)
+        """Print the data as JSON if that was asked for, the text otherwise. Raises FileError where output cannot go."""
+        try:
+            if self.as_json:
+                print(json.dumps(data, indent=1), flush=True)
+            else:
+                for part in text:
+                    if isinstance(part, Table):
+                        fit_width(part, self.out)
+                    self.out.print(
+                        part, soft_wrap=isinstance(part, str)
+                    )  # lines are for the terminal, and grep, to wrap
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise FileError(
+                f"standard output: cannot be written ({error.strerror or error}); free some space, or send it elsewhere"
+            ) from None
 
     def error(self, message: str) -> None:
         """Print an error, as JSON too if that was asked for."""
         message = as_options(message)
-        if self.as_json:
-            print(json.dumps({"error": message}))
         print(f"neuroemu: {message}", file=sys.stderr)
+        if self.as_json:
+            print(json.dumps({"error": message}), flush=True)
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -48,7 +50,7 @@ COMMANDS = {
     "break": Command("break [CONDITION]", "stop when it comes true; alone: list the breaks", 0, 1, True),
     "clear": Command("clear [N]", "forget break N, or all", 0, 1),
     "show": Command("show WHAT", "a register out.v, all of a population or projection, or a value out.v[3] + 1", 1, 1, True),
-    "packets": Command("packets", "what waits in the cores' delay buffers"),
+    "packets": Command("packets [N]", "what waits in the cores' delay buffers: the first N of it [40]", 0, 1),
     "packet": Command("packet K", "the way of the K-th of these, from its neuron to the ports it feeds", 1, 1),
     "sent": Command("sent [K]", "what was sent in the last tick, or the way of the K-th of it", 0, 1),
     "synapse": Command("synapse PROJECTION PRE POST [DELAY]", "follow a synapse: a row a tick from now on", 3, 4),
@@ -153,8 +155,8 @@ class Stepper:
             "ticks": session.ticks,
             "phase": session.phase,
             "running": session.running,
-            "sent": len(session.sent),
-            "waiting": len(session.packets),
+            "sent": session.n_sent,
+            "waiting": session.n_packets,
             "stop": asdict(stop) if stop else None,
             "synapses": {name: list(map(asdict, part)) for name, part in rows.items()},
         }
@@ -189,7 +191,7 @@ class Stepper:
         if owner in inside.populations or owner in inside.projections:
             if register in inside.registers(owner) or register.isidentifier():
                 values = self.session.register(owner, register)
-                text = np.array2string(values, threshold=10 * MOST, max_line_width=110)
+                text = np.array2string(values, threshold=10 * MOST, max_line_width=shutil.get_terminal_size().columns)
                 return Answer({what: values.tolist()}, (escape(f"{what}: {text}"),))
         elif what.isidentifier() and what not in self.session.names:
             raise unknown("population or projection", what, [*inside.populations, *inside.projections])
@@ -227,33 +229,37 @@ class Stepper:
         order = sorted(range(len(synapses.ids)), key=lambda k: synapses.ids[k])
         return ["pre", "post", "delay"], [(i, list(inside.place(name, k))) for i, k in enumerate(order)]
 
-    def do_packets(self) -> Answer:
-        packets = self.session.packets
+    def do_packets(self, number: str | None = None) -> Answer:
+        most = MOST if number is None else _number(number)
+        if most < 1:
+            raise RunError(f"{most} packets asked for; ask for at least 1")
+        packets = list(islice(self.session.flights(), most))
         rows = [
             [k, p.due, p.core, f"{p.sent.population}[{p.sent.neuron}]", _core(p.sent.core), p.sent.channel, p.sent.payload,
              p.projection, _few(p.targets)]
             for k, p in enumerate(packets)
         ]  # fmt: skip
         heads = ["packet", "due", "core", "from", "on core", "channel", "payload", "for", "neurons"]
-        return Answer({"packets": list(map(asdict, packets))}, tuple(_cut(heads, rows)))
+        n = self.session.n_packets
+        return Answer({"packets": list(map(asdict, packets)), "waiting": n}, tuple(_cut(heads, rows, most, n)))
 
     def do_packet(self, number: str) -> Answer:
-        return self.journey(number, self.session.packets, "packets wait")
+        return self.journey(number, self.session.flights(), self.session.n_packets, "packets wait")
 
     def do_sent(self, number: str | None = None) -> Answer:
         sent = self.session.sent
         if number is not None:
-            return self.journey(number, sent, "packets were sent in the last tick")
+            return self.journey(number, sent, len(sent), "packets were sent in the last tick")
         rows = [[k, f"{p.population}[{p.neuron}]", _core(p.core), p.channel, p.payload] for k, p in enumerate(sent)]
         return Answer(
             {"sent": list(map(asdict, sent))}, tuple(_cut(["sent", "from", "core", "channel", "payload"], rows))
         )
 
-    def journey(self, number: str, among: tuple[Any, ...], what: str) -> Answer:
+    def journey(self, number: str, among: Iterable[Any], n: int, what: str) -> Answer:
         k = _number(number)
-        if not 0 <= k < len(among):
-            raise RunError(f"no packet {k}: {len(among)} {what}, numbered from 0; choose one of them")
-        found = self.session.follow_packet(among[k])
+        if not 0 <= k < n:
+            raise RunError(f"no packet {k}: {n} {what}, numbered from 0; choose one of them")
+        found = self.session.follow_packet(next(islice(among, k, None)))
         return Answer({"journey": asdict(found)}, (escape(str(found)),))
 
     def do_synapse(self, projection: str, pre: str, post: str, delay: str | None = None) -> Answer:
@@ -323,12 +329,13 @@ def _few(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, listed[:8])) + (f", … {len(listed)} in all" if len(listed) > 8 else "")
 
 
-def _cut(heads: list[str], rows: list[list[Any]], most: int = MOST) -> list[Any]:
-    """A table of the first rows, and how many there are if not all are shown."""
+def _cut(heads: list[str], rows: list[list[Any]], most: int = MOST, n: int | None = None) -> list[Any]:
+    """A table of the first rows, and how many there are (``n``, if not all are given) if not all are shown."""
     shown = table(*map(escape, heads))
     for row in rows[:most]:
         shown.add_row(*(escape(str(cell)) for cell in row))
-    return [shown, *([f"... {len(rows)} rows in all"] if len(rows) > most else [])]
+    n = len(rows) if n is None else n
+    return [shown, *([f"... {n} rows in all"] if n > most else [])]
 
 
 def _rows(rows: list[SynapseRow]) -> Any:

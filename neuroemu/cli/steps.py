@@ -11,21 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 import neuroemu as ne
-from neuroemu.base.errors import RunError
-from neuroemu.base.files import writable
+from neuroemu.base.errors import FileError, RunError
+from neuroemu.base.files import writable_file
 from neuroemu.base.formats import read_arrays, read_labels
+from neuroemu.cli.options import assumed, one_of_input_and_ticks
 from neuroemu.cli.screen import Screen
 from neuroemu.engines.run import as_stimulus
 from neuroemu.image.image import Image
 from neuroemu.network.network import Network
-from neuroemu.results.run import Run
+from neuroemu.results.recording import writable_recording
+from neuroemu.results.run import Run, writable_run
 
 
 @dataclass(frozen=True, eq=False)
 class Given:
     """Input and labels, as read."""
 
-    inputs: NDArray[Any] | dict[str, NDArray[Any]]
+    inputs: NDArray[Any] | dict[str, NDArray[Any]] | None
+    ticks: int | None
+    """Without input."""
     labels: NDArray[np.int64] | None
 
 
@@ -36,11 +40,6 @@ RUNNING = ("engine", "seed", "workers", "timing", "record")
 def read(screen: Screen, path: str, options: dict[str, Any]) -> Network:
     with screen.warnings():
         return ne.read_nir(path, **options)
-
-
-def assumed(given: tuple[str, ...]) -> list[str]:
-    """Features by ``--assume``, which may be given several times and several names parted by commas."""
-    return [name for text in given for name in text.split(",")]
 
 
 def build(screen: Screen, network: str, chip: str, options: dict[str, Any]) -> Image:
@@ -55,7 +54,7 @@ def explanation(network: str, image: Image, given: Given, run: Run, options: dic
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ne.ConventionWarning)
         read = ne.read_nir(network, **options)
-    return ne.explain(read, image, given.inputs, given.labels, run=run, engine=run.engine)
+    return ne.explain(read, image, given.inputs, given.labels, ticks=given.ticks, run=run, engine=run.engine)
 
 
 def pick_running(options: dict[str, Any]) -> dict[str, Any]:
@@ -69,16 +68,33 @@ def execute(screen: Screen, image: Image, inputs: Any, **how: Any) -> Run:
         return ne.run(image, inputs, progress=progress, **how)
 
 
-def given(input_path: str, labels_path: str | None, output: str | None, force: bool) -> Given:
-    """What the user gave, and whether the run can be written: asked before any work. Raises FileError."""
-    if output:
-        writable(Path(output), replace=force)
-    return Given(read_arrays(input_path), read_labels(labels_path) if labels_path else None)
+def outputs(force: bool, *files: str | None, run: str | None = None, record: str | None = None) -> None:
+    """Whether every output can be written, asked before any work: what is there already is replaced with --force only.
+
+    Raises FileError.
+    """
+    named = [Path(path) for path in (*files, run, record) if path]
+    for path in {path for path in named if named.count(path) > 1}:
+        raise FileError(f"{path}: is the name of two outputs; give each its own")
+    for file in files:
+        if file:
+            writable_file(Path(file), replace=force)
+    if run:
+        writable_run(Path(run), replace=force)
+    if record:
+        writable_recording(Path(record), replace=force)
+
+
+def given(input_path: str | None, ticks: int | None, labels_path: str | None) -> Given:
+    """What the user gave, read. Raises FileError."""
+    one_of_input_and_ticks(input_path, ticks)
+    inputs = None if input_path is None else read_arrays(input_path)
+    return Given(inputs, ticks, read_labels(labels_path) if labels_path else None)
 
 
 def run_given(screen: Screen, image: Image, given: Given, how: dict[str, Any]) -> tuple[Run, float | None]:
     """Run on what was given; labels are counted before the run."""
-    events = as_stimulus(image, given.inputs)
+    events = as_stimulus(image, given.inputs, given.ticks)
     if given.labels is None:
         return execute(screen, image, events, **how), None
     if given.labels.size != events.n:

@@ -11,11 +11,10 @@ import click
 from click.core import ParameterSource
 
 from neuroemu.base.errors import NetworkError
-from neuroemu.cli.options import as_json, assume_option
+from neuroemu.cli import steps
+from neuroemu.cli.options import POSITIVE, as_json, assume_option, assumed, engine_option, force
 from neuroemu.cli.screen import Screen
 from neuroemu.cli.show import table
-from neuroemu.cli.steps import assumed
-from neuroemu.engines.run import ENGINES
 from neuroemu.learning.encoders import ENCODERS
 from neuroemu.learning.learned import learned
 from neuroemu.learning.training import Training
@@ -34,23 +33,26 @@ from neuroemu.results.report_units import FJ, amount
 )
 @assume_option
 @click.option("--encoder", type=click.Choice(list(ENCODERS)), help="How values become packets [what suits the rule].")
-@click.option("--ticks", type=int, help="Ticks of input [what the rule's phases leave].")
-@click.option("--train", type=int, help="Use only so many training samples.")
-@click.option("--epochs", type=int, default=1, show_default=True)
-@click.option("--commit-every", type=int, default=1, show_default=True, help="Presentations until weights change.")
+@click.option("--ticks", type=POSITIVE, help="Ticks of input [what the rule's phases leave].")
+@click.option("--train", type=POSITIVE, help="Use only so many training samples.")
+@click.option("--epochs", type=POSITIVE, default=1, show_default=True)
+@click.option("--commit-every", type=POSITIVE, default=1, show_default=True, help="Presentations until weights change.")
 @click.option("--freeze", multiple=True, help="A projection or population that does not learn; may be repeated.")
-@click.option("--patience", type=int, help="Stop after so many epochs without a better test accuracy.")
-@click.option("--engine", type=click.Choice(ENGINES), default="cpu", show_default=True)
+@click.option("--patience", type=POSITIVE, help="Stop after so many epochs without a better test accuracy.")
+@engine_option("All give the same bits.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--checkpoint", help="A file to go on from, and to write while training.")
 @click.option("-o", "--output", help="Write the trained image here.")
 @click.option("--network-out", help="Write the trained network here as NIR.")
 @click.option("--history", help="Write accuracy, spikes and energy by epoch here (.json or .csv).")
+@force
 @as_json
-def train_(plan: str, as_json: bool, **options: Any) -> None:
+def train_(plan: str, force: bool, as_json: bool, **options: Any) -> None:
     """Train on the emulated chip: PLAN is a TOML file (docs/training.md), or a NIR file with --rule and --data."""
     screen = Screen(as_json)
     wanted = _from_nir(plan, options) if plan.endswith(".nir") else _from_toml(plan)
+    write = wanted.write
+    steps.outputs(force, write.image, write.network, write.history, write.watch)
     asked = wanted.watch
     watch = Watch(asked.weights, asked.registers, asked.angles, asked.every)
     try:
@@ -80,7 +82,7 @@ def _from_toml(path: str) -> Plan:
     context = click.get_current_context()
     for name in context.params:
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if given and name not in ("plan", "as_json"):
+        if given and name not in ("plan", "force", "as_json"):
             option = name.replace("_", "-")
             raise NetworkError(f"{path}: option --{option} is for NIR files; say it in the TOML file")
     return load_plan(path)

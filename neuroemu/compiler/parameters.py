@@ -46,7 +46,9 @@ def _parameter(chip: Chip, owner: str, name: str, value: Ints, declared: Interva
     low, high = int(value.min()), int(value.max())
     if not Interval(low, high).within(declared):
         bad = low if low < declared.low else high
-        raise NetworkError(f"{owner}: {name} is {bad}, its program takes {declared}; rescale the network")
+        raise NetworkError(
+            f"{owner}: {name} is {bad}, its program takes {declared}; give one of these, or rescale the network"
+        )
     stated = chip.parameter(name)
     if stated is None:
         return

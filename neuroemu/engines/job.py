@@ -14,7 +14,8 @@ from neuroemu.base.errors import RunError
 from neuroemu.image.image import Image, ImagePopulation, Phase
 from neuroemu.image.memory import Memory
 from neuroemu.network.stimulus import Stimulus
-from neuroemu.results.run import Counts, Spikes
+from neuroemu.results.counts import Counts
+from neuroemu.results.run import Spikes
 from neuroemu.results.timing import Timing
 
 Progress = Callable[[str, int, int], None]

@@ -18,7 +18,7 @@ from neuroemu.engines.job import Job, Outcome, Progress, longest, silent
 from neuroemu.image.image import Image
 from neuroemu.image.memory import Memory, check_memory, remembered, unchanged
 from neuroemu.language.isa import MAX_BATCH, MAX_TICKS
-from neuroemu.network.stimulus import Stimulus, stimulus
+from neuroemu.network.stimulus import Stimulus, silence, stimulus
 from neuroemu.results.packets import header_of, recorder
 from neuroemu.results.recording import Header
 from neuroemu.results.run import Layer, Run
@@ -27,6 +27,8 @@ ENGINES = ("cpu", "event", "python")
 ROOMS = {"cpu": "kernel", "event": "interpreted", "python": "interpreted"}
 """Where under engines each is."""
 Engine = Literal["cpu", "event", "python"]
+Inputs = Stimulus | ArrayLike | Mapping[str, ArrayLike]
+"""A Stimulus, an array for the only host input, or arrays by host input."""
 
 
 def host_sizes(image: Image) -> dict[str, int]:
@@ -34,15 +36,23 @@ def host_sizes(image: Image) -> dict[str, int]:
     return {population.name: population.n for population in image.populations if population.is_host}
 
 
-def as_stimulus(image: Image, inputs: Stimulus | ArrayLike | Mapping[str, ArrayLike]) -> Stimulus:
-    """Events for the image's host inputs from a Stimulus, one array (for a network with one input) or one array an input."""
+def as_stimulus(image: Image, inputs: Inputs | None, ticks: int | None = None) -> Stimulus:
+    """Events for the image's host inputs from a Stimulus, one array (for a network with one input) or one array an input.
+
+    Without input: none for so many ticks. Raises StimulusError.
+    """
+    if inputs is None:
+        return silence(ticks, host_sizes(image))
+    if ticks is not None:
+        raise StimulusError(f"ticks is {ticks} beside an input, whose rows say how long it lasts; give one of them")
     return inputs if isinstance(inputs, Stimulus) else stimulus(inputs, host_sizes(image))
 
 
 def run(
     image: Image,
-    inputs: Stimulus | ArrayLike | Mapping[str, ArrayLike],
+    inputs: Inputs | None = None,
     *,
+    ticks: int | None = None,
     engine: Engine | str = "cpu",
     seed: int = 0,
     plastic: bool = False,
@@ -56,11 +66,14 @@ def run(
     """Run an image.
 
     ``inputs`` is an array of shape (rows, neurons...) or (rows, presentations, neurons...), a dictionary of such, or a
-    Stimulus. With ``plastic`` the rules run, and weights change after every ``commit_every`` presentations; without, learning
-    hooks, commits, modulators and learning phases are skipped. ``workers`` (threads of engine ``cpu``) never changes a bit.
+    Stimulus. Without, the host sends nothing for ``ticks`` rows of one presentation: for networks that drive themselves.
+
+    With ``plastic`` the rules run, and weights change after every ``commit_every`` presentations; without, learning hooks, commits,
+    modulators and learning phases are skipped. ``workers`` (threads of engine ``cpu``) never changes a bit.
     ``start`` is what the chip remembers from an earlier run (Run.memory); by default nothing but the image.
     ``timing="twin"`` times what any engine recorded, tick by tick, as engine ``event`` does while it runs.
-    ``progress`` is told how far the run is. ``record`` names a file for every packet, the same bytes from every engine.
+    ``progress`` is told how far the run is. ``record`` names a file for every packet, the same bytes from every
+    engine; an earlier recording there is replaced, another file is not.
 
     Raises UnknownNameError, StimulusError, RunError, FileError.
     """
@@ -74,7 +87,7 @@ def run(
         raise RunError(f"workers is {workers}; use at least 1, or None for one a processor")
     if not -(1 << 63) <= seed < 1 << 63:
         raise RunError(f"seed is {seed}; use one from -2**63 to 2**63 - 1")
-    events = as_stimulus(image, inputs)
+    events = as_stimulus(image, inputs, ticks)
     job = Job(image, events, seed, plastic, commit_every, workers or os.cpu_count() or 1, progress, start or Memory())
     check_memory(image, job.start)
     check(job)

@@ -98,6 +98,11 @@ class Image:
     def _parsed(self) -> dict[tuple[str, tuple[tuple[str, int], ...], bool], Program]:
         return {}
 
+    def __repr__(self) -> str:
+        neurons = sum(population.n for population in self.populations if not population.is_host)
+        synapses = sum(part.post.size for projection in self.projections for part in projection.parts)
+        return f"Image({neurons} neurons and {synapses} synapses on {self.n_cores} of {self.chip.n_cores} cores of {self.chip.name!r})"
+
     @cached_property
     def n_cores(self) -> int:
         """Cores that hold neurons."""
@@ -150,7 +155,10 @@ class Image:
         return sha.hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the image to one file (a zip of JSON and NumPy arrays), whole or not at all. Raises FileError."""
+        """Write the image to one file (a zip of JSON and NumPy arrays), whole or not at all.
+
+        An earlier file is replaced. Raises FileError.
+        """
         header, arrays = _pack(self)
         header["digest"] = self.digest
         buffer = io.BytesIO()

@@ -23,6 +23,11 @@ class Memory:
     registers: Mapping[str, Ints] = field(default_factory=dict)
     commits: int = 0
 
+    def __repr__(self) -> str:
+        kinds = (("weights", self.weights), ("registers", self.registers))
+        held = (f"{sum(array.size for array in arrays.values())} {kind}" for kind, arrays in kinds)
+        return f"Memory({', '.join(held)}, {self.commits} commits)"
+
     @property
     def digest(self) -> str:
         """SHA-256 of everything remembered, as hexadecimal digits."""

@@ -19,14 +19,14 @@ from rich.table import Table
 from neuroemu.base.arrays import Flags
 from neuroemu.base.errors import NetworkError, RunError
 from neuroemu.chip.width import Bits
-from neuroemu.engines.run import as_stimulus
+from neuroemu.engines.run import as_stimulus, host_sizes
 from neuroemu.engines.run import run as execute
 from neuroemu.image.image import Image, ImagePopulation
 from neuroemu.image.loss import Loss
 from neuroemu.inspect.reach import Reach, reach
 from neuroemu.network.network import Network
 from neuroemu.network.reference import Reference, simulate
-from neuroemu.network.stimulus import Events, dense_inputs
+from neuroemu.network.stimulus import Events, Stimulus, dense_inputs
 from neuroemu.results.report import as_text
 from neuroemu.results.run import Run
 
@@ -202,26 +202,27 @@ def exponent(loss: Loss) -> float:
 def explain(
     network: Network,
     image: Image,
-    inputs: ArrayLike | Mapping[str, ArrayLike],
+    inputs: ArrayLike | Mapping[str, ArrayLike] | None = None,
     labels: ArrayLike | None = None,
     *,
+    ticks: int | None = None,
     run: Run | None = None,
     engine: str = "cpu",
 ) -> Explanation:
-    """Explain an image of a float network on dense sample inputs, as ``run`` takes them; with labels, the accuracies too.
+    """Explain an image of a float network on dense sample inputs, or for so many ticks without, as ``run`` takes them.
 
-    ``run`` is a run of the image on these inputs, made here (by ``engine``) if there is none yet.
+    With labels, the accuracies too. ``run`` is a run of the image on these inputs, made here (by ``engine``) if there is none yet.
     Raises NetworkError for another network's image or one in register units, RunError for another image's run or bad labels.
     """
     _belongs(network, image)
-    dense = dense_inputs(inputs, {p.name: p.n for p in image.populations if p.is_host})
-    events = as_stimulus(image, dense)
+    dense = None if inputs is None else dense_inputs(inputs, host_sizes(image))
+    events = as_stimulus(image, dense, ticks)
     run = run or execute(image, events, engine=engine)
     if (run.image_digest, run.stimulus_digest) != (image.digest, events.digest):
         raise RunError("the run is not of this image on these inputs; leave it out, or run the image again")
-    exact = simulate(network, dense)
+    exact = simulate(network, dense, ticks=ticks)
     bounds = reach(image, {name: _payloads(part) for name, part in events.events.items()})
-    at_limit, n_probed = _at_limit(image, dense, engine)
+    at_limit, n_probed = _at_limit(image, events, engine)
     on_chip = [p for p in image.populations if not p.is_host]
     scales = {loss.node: loss.scale for loss in image.losses}
     accuracy_chip = None if labels is None else run.accuracy(labels)
@@ -324,7 +325,7 @@ def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def _at_limit(image: Image, dense: Mapping[str, NDArray[np.int64]], engine: str) -> tuple[dict[str, NDArray[Any]], int]:
+def _at_limit(image: Image, events: Stimulus, engine: str) -> tuple[dict[str, NDArray[Any]], int]:
     """Share of ticks in which u or v of each neuron stood at a limit, from a run that probes them, and its presentations."""
     probes: dict[tuple[int, str], Bits] = {}
     for number, population in enumerate(image.populations):
@@ -333,12 +334,10 @@ def _at_limit(image: Image, dense: Mapping[str, NDArray[np.int64]], engine: str)
             width = image.chip.bits("state", register)
             if register in ("u", "v") and width is not None and not width.wraps:
                 probes[number, register] = width
-    rows, n = next(iter(dense.values())).shape[:2]
+    rows, n = events.rows, events.n
     each = (rows + image.lag) * sum(image.populations[number].n for number, _ in probes)
     n = min(n, max(1, PROBED // max(each, 1)))
-    run = execute(
-        replace(image, probes=tuple(probes)), {name: array[:, :n] for name, array in dense.items()}, engine=engine
-    )
+    run = execute(replace(image, probes=tuple(probes)), events.slice(0, n), engine=engine)
     shares = {population.name: np.zeros(population.n) for population in image.populations}
     for (number, register), width in probes.items():
         population = image.populations[number]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,8 @@ from neuroemu.inspect.follow import Flight, Journey, Sent, SynapseLog, SynapseRo
 from neuroemu.inspect.inside import Cell, Inside
 from neuroemu.language.isa import MAX_TICKS
 from neuroemu.network.stimulus import PAYLOAD_LIMIT, Stimulus
-from neuroemu.results.run import Counts, Spikes
+from neuroemu.results.counts import Counts
+from neuroemu.results.run import Spikes
 
 OPEN = 1 << 16
 """Ticks of a presentation that was begun without a stimulus, in a network without phases."""
@@ -323,12 +324,26 @@ class Session:
     @property
     def packets(self) -> tuple[Flight, ...]:
         """What waits in the cores' delay buffers, by the tick it is due, once for each core and projection."""
-        return tuple(flight(self.image, waiting) for waiting in self._whole.waiting()) if self.running else ()
+        return tuple(self.flights())
+
+    def flights(self) -> Iterator[Flight]:
+        """The ``packets`` one by one: a look at the first of very many costs no more than these."""
+        return (flight(self.image, waiting) for waiting in (self._whole.waiting() if self.running else ()))
+
+    @property
+    def n_packets(self) -> int:
+        """How many ``packets`` there are, without making them."""
+        return self._whole.n_waiting() if self.running else 0
 
     @property
     def sent(self) -> tuple[Sent, ...]:
         """What was sent in the last tick, by the host and by neurons."""
         return tuple(self._sent(send) for send in self._sends)
+
+    @property
+    def n_sent(self) -> int:
+        """How many packets were ``sent``, without making them."""
+        return len(self._sends)
 
     def _sent(self, send: Send) -> Sent:
         population = self.image.populations[send.population]

@@ -115,7 +115,8 @@ class _Prover:
         if has is None:
             raise self.refuse(
                 argument.place,
-                f"{self.chip.name} has no register '{argument.name}' and none of role {kind}; try generic45",
+                f"{self.chip.name} has no register '{argument.name}'; add {kind} to [core.registers] of its datasheet, or choose a chip "
+                "that has it, such as generic45",
             )
         if not argument.limits:
             return has

@@ -58,6 +58,9 @@ class Dataset:
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "top", self.top or max(1, int(inputs.max())))
 
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, {len(self)} samples of shape {self.shape}, {self.n_classes} classes)"
+
     def __len__(self) -> int:
         return self.labels.size
 
@@ -213,7 +216,10 @@ def _idx(folder: Path, file: Path | None, name: str | None = None) -> tuple[Data
         if not _is(file, folder=False):
             raise FileError(f"{file}: no such file; give an .npz file, an IDX file, or the folder of four")
         if match is None:
-            raise FileError(f"{file}: is not named as IDX files are, such as train-images-idx3-ubyte; rename it")
+            raise FileError(
+                f"{file}: is neither an .npz file nor named as IDX files are, such as train-images-idx3-ubyte; save its samples as "
+                f".npz with {', '.join(NPZ_SPLIT)}"
+            )
     found = _idx_files(folder)
     if match is not None:
         found = {match["set"]: found[match["set"]]}

@@ -17,7 +17,7 @@ from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import StimulusError
 from neuroemu.language.draws import ENCODE_SITE, permutation, site_key, tick_key, uniform, unit_key
 from neuroemu.language.isa import MAX_TICKS
-from neuroemu.network.stimulus import PAYLOAD_LIMIT, Events, Stimulus
+from neuroemu.network.stimulus import PAYLOAD_LIMIT, Events, Stimulus, check_first
 
 BATCH = 256
 """Presentations encoded at a time: 256 of 784 pixels and 100 ticks are 20 million places, 60,000 would be 5 billion."""
@@ -25,7 +25,6 @@ DRAW_BITS = 32
 """Bits of the number that `rate` compares with a pixel's probability."""
 CACHED_DRAWS = 1 << 16
 """Draws made at a time: few enough for a processor's cache."""
-MOST_PRESENTATIONS = 1 << 62
 
 __all__ = ["batches", "graded", "permutation", "rate", "ttfs"]
 
@@ -153,8 +152,7 @@ def _values(values: ArrayLike, ticks: int, first: int) -> Ints:
         )
     if not 1 <= ticks <= MAX_TICKS:
         raise StimulusError(f"ticks is {ticks}; use 1 to {MAX_TICKS}")
-    if not 0 <= first <= MOST_PRESENTATIONS:
-        raise StimulusError(f"first is {first}; presentations are numbered from 0 to 2**62")
+    check_first(first)
     low, high = int(array.min()), int(array.max())
     if low <= -PAYLOAD_LIMIT or high >= PAYLOAD_LIMIT:
         raise StimulusError(f"values hold {high if high >= PAYLOAD_LIMIT else low}; a payload has 32 bits")

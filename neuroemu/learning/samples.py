@@ -81,7 +81,8 @@ def encoder(
     hosts = [population.name for population in image.populations if population.is_host]
     if len(hosts) != 1:
         raise RunError(
-            f"the network has {len(hosts)} host inputs, an encoder feeds one; give encode=function(values, first) that returns a Stimulus"
+            f"the network has {len(hosts)} host inputs, an encoder feeds one; train it from Python, with "
+            "encode=function(values, first) that returns a Stimulus"
         )
     name = encode or ("graded" if _graded(image) else "rate" if vote else "ttfs")
     top = samples.top if samples.top is not None else max(1, int(np.max(samples.inputs)))
@@ -102,7 +103,9 @@ def _rows(image: Image) -> int:
         return 1
     rows = sum(phase.ticks for phase in inference) - image.lag
     if rows < 1 or any(phase.until_quiet for phase in inference):
-        raise RunError("the image has no phases that say how many rows an input has; give ticks")
+        raise RunError(
+            "the network has no phases that say how many ticks an input lasts; give ticks=N (in a plan: data.ticks)"
+        )
     return rows
 
 
@@ -130,7 +133,7 @@ def readout_of(image: Image, output: str, readout: Readout | None) -> tuple[str,
         if len(mine) != 1 and told(image, output):
             raise RunError(
                 f"population '{output}' has {len(mine)} probed registers ({', '.join(mine) or 'none'}); say which holds the answer "
-                "with readout=register"
+                "with readout=register (in a plan: training.readout)"
             )
         return (output, mine[0]) if len(mine) == 1 else "vote"
     if readout == VOTE:

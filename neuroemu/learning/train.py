@@ -44,9 +44,10 @@ from neuroemu.learning.training import Epoch, Training, TrainingState, patience_
 from neuroemu.learning.vote import label_neurons, vote
 from neuroemu.learning.watch import Watch
 from neuroemu.network.stimulus import Stimulus
+from neuroemu.results.counts import Counts
 from neuroemu.results.report import learning_fj, price
 from neuroemu.results.report_units import FJ, amount
-from neuroemu.results.run import Counts, Run
+from neuroemu.results.run import Run
 
 AT_ONCE = 256
 """Presentations encoded and run at a time."""

@@ -49,7 +49,7 @@ class Training:
     """Whether patience ended it. The image is that of the last epoch, not of the best."""
 
     def save_history(self, path: str | os.PathLike[str]) -> None:
-        """Write the history as JSON or, by the name's end, CSV. Raises FileError."""
+        """Write the history as JSON or, by the name's end, CSV. An earlier file is replaced. Raises FileError."""
         rows = [asdict(epoch) for epoch in self.history]
         if Path(path).suffix == ".csv":
             lines = [",".join(Epoch.__dataclass_fields__)] + [

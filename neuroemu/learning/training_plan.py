@@ -12,7 +12,9 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from neuroemu.base.errors import FileError, NetworkError, NeuroemuError
+from neuroemu.base.errors import NetworkError, NeuroemuError
+from neuroemu.base.files import writable_file
+from neuroemu.base.schema import in_words
 from neuroemu.base.shelf import read_text, unknown
 from neuroemu.chip.chip import load_chip
 from neuroemu.compiler.compile import compile as compile_image
@@ -114,9 +116,11 @@ def plan_of(raw: Mapping[str, Any], place: str) -> Plan:
     try:
         plan = msgspec.convert(raw, Plan)
     except msgspec.ValidationError as error:
-        raise NetworkError(f"{place}: {error}; docs/training.md lists the keys") from None
-    if bool(plan.network) == bool(plan.layers):
-        raise NetworkError(f"{place}: states {'both' if plan.network else 'neither'} of network and layers; state one")
+        raise NetworkError(f"{place}: {in_words(str(error))}; docs/training.md lists the keys") from None
+    if plan.network and plan.layers:
+        raise NetworkError(f"{place}: states both network and layers; leave out one")
+    if not plan.network and not plan.layers:
+        raise NetworkError(f"{place}: states neither network nor layers; state one")
     schedule_of(plan.schedule, place)
     how = plan.training
     if how.lanes is not None and how.lanes > how.commit_every:
@@ -141,7 +145,7 @@ def schedule_of(raw: Mapping[str, Any], place: str) -> dict[str, dict[int, int |
         return msgspec.convert(flat, dict[str, dict[int, int | list[int]]], str_keys=True)
     except msgspec.ValidationError as error:
         raise NetworkError(
-            f'{place}: schedule: {error}; write for example "w1.rate" = {{ 0 = 16, 4 = 17 }}, values by epoch'
+            f'{place}: schedule: {in_words(str(error))}; write for example "w1.rate" = {{ 0 = 16, 4 = 17 }}, values by epoch'
         ) from None
 
 
@@ -181,9 +185,9 @@ def follow(
 
     ``place`` is named in errors. Raises what reading, wiring, compiling and training raise.
     """
-    for path in (plan.write.image, plan.write.network, plan.write.history, plan.write.watch):
-        if path and not Path(path).absolute().parent.is_dir():
-            raise FileError(f"{path}: its folder does not exist; make it, or choose another path")
+    for path in (plan.write.image, plan.write.network, plan.write.history, plan.write.watch, plan.training.checkpoint):
+        if path:
+            writable_file(Path(path), replace=True)
     samples, test = load_dataset(plan.data.name)
     if plan.data.train is not None:
         samples = samples.take(np.arange(min(plan.data.train, len(samples))))

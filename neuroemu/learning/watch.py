@@ -193,7 +193,10 @@ class Watch:
 
     # ---- files
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything as .npz, whole or not at all: the series, ``presentations``, and ``header``, JSON. Raises FileError."""
+        """Write everything as .npz, whole or not at all: the series, ``presentations``, and ``header``, JSON.
+
+        An earlier file is replaced. Raises FileError.
+        """
         header = {
             "format": FORMAT, "weights": self.weights, "registers": self.registers, "angles": self.angles, "every": self.every,
             "most_bytes": self.most_bytes, "stride": self.stride, "due": self._due, "thresholds": vars(self.thresholds),

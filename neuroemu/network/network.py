@@ -246,6 +246,11 @@ class Network:
             projections=(*self.projections, *projections),
         )
 
+    def __repr__(self) -> str:
+        named = [f"{population.name} ({population.n})" for population in self.populations]
+        more = [f"{len(named) - 6} more"] if len(named) > 6 else []
+        return f"Network({', '.join([*named[:6], *more])}; {len(self.projections)} projections; outputs {', '.join(self.outputs[:6])})"
+
     def population(self, name: str) -> Population:
         """The population of that name."""
         for population in self.populations:

@@ -17,7 +17,7 @@ from neuroemu.base.errors import NetworkError
 from neuroemu.network.align import align
 from neuroemu.network.discrete import Discrete, discretize
 from neuroemu.network.network import FLOAT_MODELS, HostInput, Network, Population, Projection
-from neuroemu.network.stimulus import dense_inputs
+from neuroemu.network.stimulus import dense_inputs, silence
 from neuroemu.network.synapses import synapses
 
 
@@ -83,11 +83,16 @@ class _Units:
         return spiked
 
 
-def simulate(network: Network, inputs: ArrayLike | Mapping[str, ArrayLike]) -> Reference:
-    """Run the network in float64 on dense inputs, as ``run`` takes them. Raises NetworkError for populations in register units."""
+def simulate(
+    network: Network, inputs: ArrayLike | Mapping[str, ArrayLike] | None = None, *, ticks: int | None = None
+) -> Reference:
+    """Run the network in float64 on dense inputs, or for so many ticks without, as ``run`` takes them.
+
+    Raises StimulusError, and NetworkError for populations in register units.
+    """
     sizes = {p.name: p.n for p in network.populations if isinstance(p.neuron, HostInput)}
-    dense = dense_inputs(inputs, sizes)
-    rows, n = next(iter(dense.values())).shape[:2]
+    dense = {} if inputs is None else dense_inputs(inputs, sizes)
+    rows, n = next(iter(dense.values())).shape[:2] if dense else (silence(ticks, sizes).rows, 1)
     for population in network.populations:
         if type(population.neuron) not in (HostInput, *FLOAT_MODELS):
             raise NetworkError(

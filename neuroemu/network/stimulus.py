@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,18 +14,71 @@ from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import StimulusError
 
 PAYLOAD_LIMIT = 1 << 31
+MOST_PRESENTATIONS = 1 << 62
+
+
+def check_first(first: int) -> None:
+    """Refuse a presentation's number that random numbers cannot be made from. Raises StimulusError."""
+    if not 0 <= first <= MOST_PRESENTATIONS:
+        raise StimulusError(f"first is {first}; presentations are numbered from 0 to 2**62")
 
 
 @dataclass(frozen=True, eq=False)
 class Events:
     """One host input's packets, by presentation and row: those of row t of presentation b are ``[indptr[b, t]:indptr[b, t+1]]``.
 
-    ``indptr`` has shape (presentations, rows + 1); ``neuron`` ascends within a row.
+    ``indptr`` has shape (presentations, rows + 1); ``neuron`` ascends within a row, and may name one twice. Raises StimulusError for
+    anything else: engines read it without looking.
     """
 
     indptr: Ints
     neuron: NDArray[np.int32]
     payload: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        indptr, neuron = self.indptr, self.neuron
+        if indptr.ndim != 2 or indptr.shape[1] < 2 or indptr.dtype.kind not in "iu":
+            raise StimulusError(
+                f"the events' indptr has shape {indptr.shape} and dtype {indptr.dtype}; give integers of shape (presentations, rows + 1)"
+            )
+        if (
+            neuron.ndim != 1
+            or neuron.shape != self.payload.shape
+            or {neuron.dtype, self.payload.dtype} != {np.dtype(np.int32)}
+        ):
+            raise StimulusError(
+                f"the events have neurons of shape {neuron.shape} and dtype {neuron.dtype}, payloads of shape {self.payload.shape} and "
+                f"dtype {self.payload.dtype}; give two int32 arrays of one length"
+            )
+        self._check_rows()
+
+    def _check_rows(self) -> None:
+        n, indptr, neuron = self.neuron.size, self.indptr, self.neuron
+        ends = indptr[:-1, -1] != indptr[1:, 0]
+        if (n and not indptr.size) or (indptr.size and (indptr.flat[0] != 0 or indptr.flat[-1] != n or ends.any())):
+            raise StimulusError(
+                f"the events' indptr does not count the {n} packets from 0 to {n}, every presentation from where the one before it ended; "
+                "count the packets of each row"
+            )
+        if np.any(indptr[:, 1:] < indptr[:, :-1]):
+            raise StimulusError(
+                "the events' indptr descends; sort the packets by presentation and row, then count those of each row"
+            )
+        if n and int(neuron.min()) < 0:
+            raise StimulusError(f"an event names neuron {neuron.min()}; neurons are numbered from 0")
+        begins = np.zeros(n + 1, bool)
+        begins[indptr] = True
+        lower = (neuron[1:] < neuron[:-1]) & ~begins[1:n]
+        if lower.any():
+            k = int(lower.argmax()) + 1
+            presentation, row = (int(place[k]) for place in self.places())
+            raise StimulusError(
+                f"an event names neuron {neuron[k]} after neuron {neuron[k - 1]} in row {row} of presentation {presentation}; "
+                "sort the packets of a row by neuron"
+            )
+
+    def __repr__(self) -> str:
+        return f"Events({self.neuron.size} packets, {self.indptr.shape[0]} presentations of {self.indptr.shape[1] - 1} rows)"
 
     def places(self) -> tuple[Ints, Ints]:
         """Presentation and row of every packet, shape (packets,) each."""
@@ -40,7 +93,7 @@ class Stimulus:
     """Input of ``n`` presentations of ``rows`` rows each.
 
     ``values`` holds what modulators say, one row of shape (n_neurons,) a presentation; ``first`` is the number of the first
-    presentation, which random numbers depend on.
+    presentation, which random numbers depend on, from 0. Raises StimulusError for events of another number of presentations or rows.
     """
 
     rows: int
@@ -48,6 +101,21 @@ class Stimulus:
     events: Mapping[str, Events]
     values: Mapping[str, Ints] = field(default_factory=dict)
     first: int = 0
+
+    def __post_init__(self) -> None:
+        check_first(self.first)
+        if self.rows < 1 or self.n < 0:
+            raise StimulusError(f"a stimulus has {self.n} presentations of {self.rows} rows; give at least one row")
+        for name, part in self.events.items():
+            n, rows = part.indptr.shape[0], part.indptr.shape[1] - 1
+            if (n, rows) != (self.n, self.rows):
+                raise StimulusError(
+                    f"input '{name}' has events of {n} presentations of {rows} rows, the stimulus {self.n} of {self.rows}; give the same"
+                )
+
+    def __repr__(self) -> str:
+        packets = "".join(f", {part.neuron.size} packets of '{name}'" for name, part in list(self.events.items())[:8])
+        return f"Stimulus({self.n} presentations of {self.rows} rows{packets})"
 
     @cached_property
     def digest(self) -> str:
@@ -72,6 +140,23 @@ class Stimulus:
         return Stimulus(self.rows, high - low, events, values, self.first + low)
 
 
+def silence(ticks: int | None, hosts: Iterable[str]) -> Stimulus:
+    """Input of one presentation in which the host, whose inputs are named, sends nothing for so many rows. Raises StimulusError."""
+    if ticks is None:
+        raise no_input(hosts)
+    if ticks < 1:
+        raise StimulusError(f"ticks is {ticks}; run at least 1")
+    return Stimulus(ticks, 1, {})
+
+
+def no_input(hosts: Iterable[str]) -> StimulusError:
+    """The error of a network, with host inputs of these names, that is given neither input nor ticks."""
+    names = ", ".join(hosts)
+    if not names:
+        return StimulusError("no input is given and the network has no host inputs; give ticks=N to run it for N ticks")
+    return StimulusError(f"no input is given; give it for {names}, or ticks=N to run N ticks without")
+
+
 def stimulus(
     inputs: ArrayLike | Mapping[str, ArrayLike],
     sizes: Mapping[str, int],
@@ -88,26 +173,33 @@ def stimulus(
     dense = dense_inputs(inputs, sizes)
     rows, n = next(iter(dense.values())).shape[:2]
     events = {name: _events(array) for name, array in dense.items()}
-    modulating = {
-        name: _modulation(name, _array("values for population", name, value), n)
-        for name, value in (values or {}).items()
+    return with_values(Stimulus(rows, n, events, first=first), values or {})
+
+
+def with_values(events: Stimulus, values: Mapping[str, ArrayLike]) -> Stimulus:
+    """The stimulus with what modulators say, integers of shape (presentations, neurons) by population. Raises StimulusError."""
+    told = {
+        name: _modulation(name, _array("values for population", name, value), events.n)
+        for name, value in values.items()
     }
-    return Stimulus(rows, n, events, modulating, first)
+    return Stimulus(events.rows, events.n, events.events, told, events.first)
 
 
 def dense_inputs(inputs: ArrayLike | Mapping[str, ArrayLike], sizes: Mapping[str, int]) -> dict[str, Ints]:
     """Checked inputs as integers of shape (rows, presentations, neurons); one array alone is for the only host input."""
+    if not sizes:
+        raise StimulusError("the network has no host inputs, so it takes no input; run it with ticks=N instead")
     if not isinstance(inputs, Mapping):
         if len(sizes) != 1:
             raise StimulusError(
-                f"the network has {len(sizes)} host inputs ({', '.join(sizes) or 'none'}); give a dictionary of arrays"
+                f"the network has {len(sizes)} host inputs ({', '.join(sizes)}); give a dictionary of arrays, or a file of several"
             )
         inputs = {next(iter(sizes)): inputs}
     dense: dict[str, Ints] = {}
     for name, value in inputs.items():
         if name not in sizes:
             raise StimulusError(
-                f"input names '{name}', the network's host inputs are: {', '.join(sizes) or 'none'}; name one of them"
+                f"input names '{name}', the network's host inputs are: {', '.join(sizes)}; name one of them"
             )
         dense[name] = array = _dense(name, _array("input", name, value), sizes[name])
         first = next(iter(dense.values()))
@@ -117,7 +209,7 @@ def dense_inputs(inputs: ArrayLike | Mapping[str, ArrayLike], sizes: Mapping[str
                 f"{first.shape[1]}; give all the same"
             )
     if not dense:
-        raise StimulusError(f"no input given; the network's host inputs are: {', '.join(sizes) or 'none'}")
+        raise no_input(sizes)
     return dense
 
 

@@ -71,7 +71,8 @@ def kernel_entries(projection: Projection) -> Ints | None:
     if torn.any():
         entry = shared[by_entry][int(np.flatnonzero(torn)[0])]
         raise NetworkError(
-            f"projection '{projection.label}': synapses of kernel entry {entry} have different weights; number them apart"
+            f"projection '{projection.label}': synapses that share entry {entry} have different weights; give them one "
+            "weight, or each its own entry of shared"
         )
     return np.asarray(shared[np.lexsort((delay.astype(np.int64), post, pre))])
 

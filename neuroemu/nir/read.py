@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -20,6 +19,7 @@ import nir
 import numpy as np
 
 from neuroemu.base.errors import FileError, NetworkError
+from neuroemu.base.files import path_whole
 from neuroemu.network.conventions import Conventions, by_node, by_present_names
 from neuroemu.network.network import HostInput, Network, Population, Projection
 from neuroemu.network.synapses import synapses
@@ -164,7 +164,7 @@ def _stated(path: object, place: str, stored: Mapping[str, Any]) -> dict[str, An
 def write_nir(network: Network, path: str | os.PathLike[str]) -> None:
     """Write a float network as a NIR file with its conventions in the metadata, whole or not at all.
 
-    Raises NetworkError for populations in register units and rules, which NIR cannot express.
+    An earlier file is replaced. Raises FileError, and NetworkError for populations in register units and rules, which NIR cannot express.
     """
     nodes: dict[str, Any] = {}
     edges: list[tuple[str, str]] = []
@@ -181,15 +181,8 @@ def write_nir(network: Network, path: str | os.PathLike[str]) -> None:
     own = {p.name: dict(p.conventions) for p in network.populations if p.conventions}
     metadata = {METADATA: asdict(network.conventions) | ({NODES: own} if own else {})}
     graph = nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
-    target = Path(path)
-    try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
-            nir.write(Path(folder) / target.name, graph)
-            (Path(folder) / target.name).replace(target)
-    except OSError as error:
-        raise FileError(
-            f"{path}: cannot be written ({error.strerror or error}); check the folder and its permissions"
-        ) from None
+    with path_whole(Path(path)) as inside:
+        nir.write(inside, graph)
 
 
 def _node(population: Population) -> Any:

@@ -35,7 +35,8 @@ def to_aedat2(
     """Write a recording's sends as AEDAT 2.0, and return how many there were.
 
     A tick lasts ``tick_us``, presentations follow one another. With ``population`` only its neurons, numbered from 0, else every
-    neuron by its network-wide id. Raises FileError if the time does not fit or, unless ``drop_payloads``, if a payload is not 1;
+    neuron by its network-wide id. An earlier file is replaced. Raises FileError if the time does not fit or, unless
+    ``drop_payloads``, if a payload is not 1;
     UnknownNameError for a population or channel that does not exist.
     """
     source = recording if isinstance(recording, Recording) else open_recording(recording)

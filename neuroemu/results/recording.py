@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroemu.base.errors import FileError
-from neuroemu.base.files import stream_whole
+from neuroemu.base.files import stream_whole, writable_file
 from neuroemu.chip.aer import CHANNELS
 
 FORMAT = 1
@@ -156,12 +156,21 @@ class RecordingWriter:
         self.write(msgpack.packb([len(packets), *columns, self.sha.digest()[:CHECK_BYTES]]))
 
 
+def writable_recording(path: Path, *, replace: bool) -> None:
+    """Refuse a path that cannot be written, or holds a recording that is not to be replaced, or another file. Raises FileError."""
+    writable_file(path, replace=replace)
+    if path.is_file() and not _looks_like_one(path):
+        raise FileError(f"{path}: holds no recording, so it is not replaced; choose another file")
+
+
 @contextmanager
 def write_recording(path: str | os.PathLike[str], header: Header) -> Iterator[RecordingWriter]:
-    """Write a recording, whole or not at all; an earlier recording is replaced. Raises FileError, before the block if it can."""
+    """Write a recording, whole or not at all; an earlier recording is replaced, another file is not.
+
+    Into a pipe or a device it goes as it comes. Raises FileError, before the block if it can.
+    """
     target = Path(path)
-    if target.exists() and not _looks_like_one(target):
-        raise FileError(f"{path}: holds no recording, so it is not replaced; choose another file")
+    writable_recording(target, replace=True)
     if len(msgpack.packb(msgspec.to_builtins(header))) > MOST_BYTES:
         raise FileError(
             f"{path}: the header of a recording takes at most {MOST_BYTES} bytes; name fewer populations, or shorter"
@@ -174,8 +183,6 @@ def write_recording(path: str | os.PathLike[str], header: Header) -> Iterator[Re
 
 def _looks_like_one(path: Path) -> bool:
     try:
-        if not path.is_file():
-            return False
         with path.open("rb") as file:
             return MAGIC.encode() in file.read(64)
     except OSError:

@@ -18,10 +18,11 @@ from rich.table import Table
 
 from neuroemu.chip.chip import Chip, parse_chip
 from neuroemu.chip.datasheet import BASES, EVENTS, Figure
+from neuroemu.results.counts import LEARNING, Counts
 from neuroemu.results.report_learning import learning_lines
 from neuroemu.results.report_time import lines
 from neuroemu.results.report_units import FJ, PS, amount
-from neuroemu.results.run import LEARNING, Counts, Run
+from neuroemu.results.run import Run
 from neuroemu.results.timing import Timing
 
 NW_PS_PER_FJ = 10**6
@@ -166,6 +167,10 @@ class Report:
             "notes": list(self.notes),
             "sources": self.sources,
         }
+
+    def __repr__(self) -> str:
+        least = "at least " if self.unknown else ""
+        return f"Report({self.chip!r}, {self.n} inferences, {least}{amount(self.total_fj / max(self.n, 1), FJ)} each)"
 
     def __str__(self) -> str:
         console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False)

@@ -36,6 +36,8 @@ def lines(timing: Timing) -> Iterable[Table | str]:
     more = f", {len(held) - SHOWN} others" if len(held) > SHOWN else ""
     yield "ticks held by " + ", ".join(f"{who} ({n / ticks.size:.0%})" for who, n in held[:SHOWN]) + more
     yield _links(timing)
+    if "flit" in timing.unknown:
+        yield "busy unknown: flit not stated"
     yield _cores(timing)
     if timing.unknown:
         yield f"times the datasheet lacks, taken as the least the model allows: {', '.join(timing.unknown)}"
@@ -51,9 +53,11 @@ def _table(*columns: str) -> Table:
 def _links(timing: Timing) -> Table:
     table = _table(f"busiest of {len(timing.links)} links", "packets", "busy", "mean wait", "mean stall")
     whole = max(timing.time_ps, 1)
+    unknown = "flit" in timing.unknown  # counted as 1 ps, so that every link would be 0.0 % busy
     for name, link in sorted(timing.links.items(), key=lambda item: -item[1].busy_ps)[:SHOWN]:
         wait, stall = link.wait_ps / link.packets, link.stall_ps / link.packets
-        table.add_row(name, f"{link.packets:,}", f"{link.busy_ps / whole:.1%}", nanoseconds(wait), nanoseconds(stall))
+        busy = "unknown" if unknown else f"{link.busy_ps / whole:.1%}"
+        table.add_row(name, f"{link.packets:,}", busy, nanoseconds(wait), nanoseconds(stall))
     return table
 
 
@@ -61,6 +65,7 @@ def _cores(timing: Timing) -> Table:
     table = _table(f"busiest of {len(timing.cores) - 1} cores", "sent", "taken in", "sending", "serving", "stalled")
     whole = max(timing.time_ps, 1)
     for core, at in sorted(timing.cores.items(), key=lambda item: -(item[1].send_ps + item[1].service_ps))[:SHOWN]:
-        shares = (f"{ps / whole:.1%}" for ps in (at.send_ps, at.service_ps, at.stall_ps))
+        works = ((at.send_ps, at.sent), (at.service_ps, at.taken), (at.stall_ps, 0))
+        shares = ("unknown" if n and not ps and timing.unknown else f"{ps / whole:.1%}" for ps, n in works)
         table.add_row("host" if core < 0 else f"core {core}", f"{at.sent:,}", f"{at.taken:,}", *shares)
     return table

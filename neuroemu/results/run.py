@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,64 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import FileError, RunError
-from neuroemu.base.files import load_arrays, write_folder
+from neuroemu.base.files import load_arrays, writable_folder, write_folder
 from neuroemu.base.shelf import unknown
 from neuroemu.chip.aer import CHANNELS
 from neuroemu.image.memory import Memory
+from neuroemu.results.counts import Counts
 from neuroemu.results.timing import Timing
 
 FORMAT = 1
-Where = tuple[str, int, str]
-"""A count's key, core (-1: the host or the whole chip) and owner (population or projection)."""
-LEARNING = "learning."
-"""Begins the keys of counts that are learning's share of the counts of the same name."""
-
-
-class Counts:
-    """How often each event happened, by core and owner: 64-bit integers, zero where absent."""
-
-    def __init__(self, table: Mapping[Where, int] | None = None) -> None:
-        self.table: Counter[Where] = Counter({where: int(n) for where, n in (table or {}).items() if n})
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Counts) and self.table == other.table
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __getitem__(self, key: str) -> int:
-        """The total of a key."""
-        return sum(n for (name, _, _), n in self.table.items() if name == key)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Every key that was counted."""
-        return tuple(sorted({key for key, _, _ in self.table}))
-
-    def by_core(self, key: str) -> dict[int, int]:
-        """A key's count on each core."""
-        return self._grouped(key, 1)
-
-    def by_owner(self, key: str) -> dict[str, int]:
-        """A key's count for each population or projection."""
-        return self._grouped(key, 2)
-
-    def _grouped(self, key: str, axis: int) -> dict[Any, int]:
-        found: Counter[Any] = Counter()
-        for where, n in self.table.items():
-            if where[0] == key:
-                found[where[axis]] += n
-        return dict(sorted(found.items()))
-
-    def rows(self) -> list[tuple[str, int, str, int]]:
-        """Every non-zero count as (key, core, owner, number), sorted."""
-        return [(*where, n) for where, n in sorted(self.table.items())]
-
-    def differs(self, other: Counts) -> str | None:
-        """The first count that is not equal, in words; None if all are."""
-        for where in sorted(self.table.keys() | other.table.keys()):
-            if self.table[where] != other.table[where]:
-                return f"count {where[0]} on core {where[1]} of '{where[2]}': {self.table[where]} against {other.table[where]}"
-        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +49,9 @@ class Spikes:
 
     def __len__(self) -> int:
         return int(self.tick.size)
+
+    def __repr__(self) -> str:
+        return f"Spikes({len(self)} packets)"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spikes) and all(
@@ -176,6 +128,10 @@ class Run:
     compile_s: float = 0.0
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        what = f"{self.n} presentations of {self.ticks} ticks, {len(self.spikes)} packets"
+        return f"Run({what}, engine {self.engine!r}, image {self.image_digest[:12]})"
+
     @property
     def time_ps(self) -> int | None:
         """The chip's time for the whole run; None if it was not modelled."""
@@ -226,7 +182,10 @@ class Run:
         Ties go to the lowest neuron. Raises RunError if the network has no single output.
         """
         if len(self.outputs) != 1:
-            raise RunError(f"the network has {len(self.outputs)} outputs; a prediction needs exactly one")
+            raise RunError(
+                f"the network has {len(self.outputs)} outputs, a prediction needs one; read "
+                "spike_counts of the populations instead"
+            )
         name = self.outputs[0]
         score = self.readout[name] if name in self.readout else self.spike_counts(name)
         return np.asarray(score.argmax(axis=1), np.int64)
@@ -297,11 +256,11 @@ class Run:
     ) -> None:
         """Write ``run.json``, ``spikes.npz`` and the datasheet ``chip.toml`` into a new folder, whole or not at all.
 
-        ``extra`` joins run.json (the accuracy, say). ``replace`` overwrites an earlier run; raises FileError for any other folder.
+        ``extra`` joins run.json (the accuracy, say). An earlier run is replaced only with ``replace=True``, for a folder is more
+        than the one file that other writers replace unasked. Raises FileError, also for a folder that holds no run.
         """
         path = Path(folder)
-        if replace and path.exists() and not (path / "run.json").is_file():
-            raise FileError(f"{path}: holds no run, so it is not replaced; choose another folder")
+        writable_run(path, replace=replace)
         write_folder(path, lambda inside: self._fill(inside, extra or {}), replace=replace)
 
     def _fill(self, folder: Path, extra: Mapping[str, Any]) -> None:
@@ -328,6 +287,13 @@ class Run:
         (folder / "run.json").write_text(json.dumps(header, indent=1) + "\n")
         with (folder / "spikes.npz").open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def writable_run(folder: Path, *, replace: bool) -> None:
+    """Refuse a folder that exists, unless it holds a run that is to be replaced. Raises FileError."""
+    writable_folder(folder, replace=replace)
+    if folder.exists() and not (folder / "run.json").is_file():
+        raise FileError(f"{folder}: holds no run, so it is not replaced; choose another folder")
 
 
 _PLAIN = ("image_digest", "stimulus_digest", "engine", "chip_path", "seed", "rows", "ticks", "lag", "n", "n_cores", "n_tiles",

@@ -19,7 +19,7 @@ from neuroemu.language.check import Proof, check_program
 from neuroemu.language.isa import HOOKS, LEARNING_HOOKS
 from neuroemu.language.language import Program
 from neuroemu.network.stimulus import Stimulus
-from neuroemu.results.run import LEARNING, Counts, Where
+from neuroemu.results.counts import LEARNING, Counts, Where
 
 
 @dataclass

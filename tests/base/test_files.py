@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and read with an error that says what they are not."""
+"""Arrays are read with an error that says what a file is not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from fails import fails
 
 import neuroemu as ne
 from neuroemu.base.errors import FileError
-from neuroemu.base.files import write_folder, write_whole
 from neuroemu.base.formats import read_arrays, read_labels
 
 
@@ -26,73 +25,6 @@ def npy(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
-
-
-# ---- writing
-def test_file_is_written_whole(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a", b"old")
-    write_whole(tmp_path / "a", b"new")
-    assert (tmp_path / "a").read_bytes() == b"new"
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
-
-
-def test_file_cannot_be_written(tmp_path: Path) -> None:
-    path = tmp_path / "no" / "a"
-    with fails(
-        FileError, f"{path}: cannot be written (No such file or directory); check the folder and its permissions"
-    ):
-        write_whole(path, b"new")
-    (tmp_path / "folder").mkdir()
-    path = tmp_path / "folder"
-    with fails(FileError, f"{path}: cannot be written (Is a directory); check the folder and its permissions"):
-        write_whole(path, b"new")
-    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
-
-
-def fill(folder: Path) -> None:
-    (folder / "a").write_text("new")
-
-
-def test_folder_is_written_whole(tmp_path: Path) -> None:
-    path = tmp_path / "parent" / "run"
-    write_folder(path, fill)
-    (path / "b").write_text("old")
-    write_folder(path, fill, replace=True)
-    assert [found.name for found in path.iterdir()] == ["a"]
-    assert [found.name for found in path.parent.iterdir()] == ["run"]
-
-
-def test_folder_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    path = tmp_path / "run"
-    with fails(FileError, f"{path}: already exists; choose another folder, or replace it with --force"):
-        write_folder(path, fill)
-    assert not list(path.iterdir())
-    assert [found.name for found in tmp_path.iterdir()] == ["run"]
-
-
-def test_folder_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("a file")
-    path = tmp_path / "a" / "run"
-    with fails(FileError, f"{path}: cannot be written (File exists); check the folder and its permissions"):
-        write_folder(path, fill)
-    assert (tmp_path / "a").read_text() == "a file"
-
-
-@pytest.mark.parametrize("replace", [False, True])
-def test_folder_half_filled_is_dropped(tmp_path: Path, replace: bool) -> None:
-    path = tmp_path / "run"
-    if replace:
-        write_folder(path, fill)
-
-    def half(folder: Path) -> None:
-        (folder / "b").write_text("half")
-        raise OSError(28, "No space left on device")
-
-    with fails(FileError, f"{path}: cannot be written (No space left on device); check the folder and its permissions"):
-        write_folder(path, half, replace=replace)
-    assert [found.name for found in tmp_path.rglob("*")] == (["run", "a"] if replace else [])
 
 
 # ---- reading arrays

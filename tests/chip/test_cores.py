@@ -598,7 +598,10 @@ def test_parameters(name: str, parameter: str) -> None:
     declared = ne.load_program(using(0).populations[0].neuron.program).arguments[parameter].limits  # type: ignore[union-attr]
     for value in {stated.min - step, stated.max + step, *([stated.max - step // 2] if step > 1 else [])}:
         if declared and not declared[0] <= value <= declared[1]:
-            text = f"population 'p': {parameter} is {value}, its program takes {declared[0]}..{declared[1]}; rescale the network"
+            text = (
+                f"population 'p': {parameter} is {value}, its program takes {declared[0]}..{declared[1]}; give one of these, or rescale "
+                "the network"
+            )
             refused(chip, using(value), text, ne.NetworkError)
             continue
         steps, note = f" in steps of {step}" if step > 1 else "", f": {stated.note}" if stated.note else ""

@@ -82,7 +82,7 @@ def test_the_walk_ends_at_a_chip(
         assert said.endswith("; docs/datasheet.md lists the keys")
         asked.append(said)
     assert len(set(asked)) >= 5, "the answers do not lead on"
-    with fails(ne.DatasheetError, "mine.toml: Object missing required field `core`; docs/datasheet.md lists the keys"):
+    with fails(ne.DatasheetError, "mine.toml: key 'core' is missing; docs/datasheet.md lists the keys"):
         mine.write_text("")
         ne.load_chip("mine.toml")
     shutil.copy(EXAMPLE, mine)

@@ -3,52 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from shell import NETWORK, Shell
 
 import neuroemu as ne
 from neuroemu.chip.datasheet import json_schema
-from neuroemu.cli.main import main
 
-DEMO = Path(ne.__file__).parent / "data" / "demo"
-NETWORK = str(DEMO / "digits.nir")
 ALL = sorted(path.stem for path in (Path(__file__).parents[2] / "cores").glob("*.toml"))
-
-
-class Shell:
-    """A folder to run commands in; ``out`` and ``err`` are the last one's."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.monkeypatch, self.capsys = monkeypatch, capsys
-
-    def __call__(self, *arguments: str) -> int:
-        """The exit code of a command."""
-        self.monkeypatch.setattr(sys, "argv", ["neuroemu", *arguments])
-        code: Any = 0
-        try:
-            main()
-        except SystemExit as done:
-            code = done.code
-        self.out, self.err = self.capsys.readouterr()
-        return int(code)
-
-    def json(self, *arguments: str) -> Any:
-        """What a command that works prints as JSON."""
-        assert self(*arguments, "--json") == 0, self.err
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    inputs = np.load(DEMO / "digits_input.npz")["input"][:, :6]
-    np.savez_compressed("x.npz", input=inputs)
-    np.save("y.npy", np.load(DEMO / "digits_labels.npy")[:6])
-    return Shell(monkeypatch, capsys)
 
 
 INPUT = ("--input", "x.npz", "--labels", "y.npy", "--engine", "python")
@@ -80,7 +45,7 @@ def test_run_is_replaced_only_if_told(shell: Shell) -> None:
     assert shell(*deploy) == 0
     before = Path("a/run.json").read_bytes()
     assert shell(*deploy) == 2
-    assert shell.err == "neuroemu: a: already exists; choose another folder, or replace it with --force\n"
+    assert shell.err == "neuroemu: a: already exists; choose another name, or replace it with --force\n"
     assert Path("a/run.json").read_bytes() == before
     assert shell(*deploy, "--force") == 0
 
@@ -115,12 +80,12 @@ ERRORS = [
     (
         ("compile", NETWORK, "--chip", "loihi1", "-o", "no/a.image"),
         2,
-        "no/a.image: cannot be written (No such file or directory); check the folder and its permissions",
+        "no/a.image: its folder does not exist; make it, or choose another path",
     ),
     (
         ("compile", NETWORK, "--chip", "loihi1", "-o", "a.image", "--weight-bits", "10"),
         1,
-        "cores/loihi1.toml: weights of 10 bits were asked for, loihi1 has 2 to 9 (davies2018); choose weight_bits in that range",
+        "cores/loihi1.toml: weights of 10 bits were asked for, loihi1 has 2 to 9 (davies2018); choose --weight-bits in that range",
     ),
     (("run", "x.npz", *INPUT, "-o", "a"), 2, "x.npz: is not an image; make one with `neuroemu compile`"),
     (
@@ -158,6 +123,11 @@ def test_error_is_one_sentence(shell: Shell, command: tuple[str, ...], code: int
 USAGE = [
     (("nope",), "No such command 'nope'."),
     (("compile",), "Missing argument 'NETWORK'."),
+    (
+        ("run", "a.image", *INPUT, "-o", "a", "--workers", "0"),
+        "Invalid value for '--workers': 0 is not in the range x>=1.",
+    ),
+    (("train", "n.nir", "--epochs", "0"), "Invalid value for '--epochs': 0 is not in the range x>=1."),
     (("run", "a.image", *INPUT, "-o", "a", "--seed", "x"), "Invalid value for '--seed': 'x' is not a valid integer."),
     (
         ("firmware", "check", "lif", "--chip", "loihi1", "--set", "subtract=2"),
@@ -187,7 +157,7 @@ def test_what_can_be_known_before_the_run_is_said_before_it(shell: Shell, monkey
     monkeypatch.setattr(ne, "run", never)
     monkeypatch.setattr(ne, "replay", never)
     np.save("y7.npy", np.arange(7))
-    taken = "a: already exists; choose another folder, or replace it with --force"
+    taken = "a: already exists; choose another name, or replace it with --force"
     labels = "7 labels for 6 presentations; give one a presentation, the input's second axis"
     for command, text in (
         (("run", "a.image", *INPUT, "-o", "a"), taken),

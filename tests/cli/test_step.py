@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import json
 import os
+import pty
 import re
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from cases import CASES
+from children import child
 from insides import drawn, line, online
 
 import neuroemu as ne
@@ -118,7 +121,8 @@ def test_a_script_is_the_run(steps: Steps) -> None:
     assert answers[-1]["counts"] == [list(row) for row in run.counts.rows()]
 
 
-def test_a_followed_synapse_is_a_table(steps: Steps) -> None:
+def test_a_followed_synapse_is_a_table(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     text = steps.text("synapse p 0 1; step 5; unfollow; step")
     assert text.splitlines()[:2] == ["following p: in[0] -> out[1], delay 0", "p: in[0] -> out[1], delay 0"]
     rows = [re.split(r"\s{2,}", row.strip()) for row in text.splitlines()]
@@ -142,7 +146,7 @@ def test_packets_and_cores(steps: Steps) -> None:
     answers = steps.json(
         "step 5; packets; packet 2; sent; sent 0; core 3; inject in 0 2; inject h 1 -3 spike; step; sent", *GRADED
     )
-    assert len(answers[1]["packets"]) == len(session.packets) > 20
+    assert answers[1]["waiting"] == len(session.packets) > len(answers[1]["packets"]) == 40
     assert answers[1]["packets"][2]["sent"]["population"] == session.packets[2].sent.population
     assert answers[2]["journey"]["legs"][0]["core"] == session.packets[2].core
     assert [packet["neuron"] for packet in answers[3]["sent"]] == [packet.neuron for packet in session.sent]
@@ -226,7 +230,7 @@ def test_bad_files_and_presentations(steps: Steps) -> None:
         (("online.image", "--input", "online.npy", "--presentation", "4"),
          "the stimulus has presentations 0..3, not 4; choose one of these"),
         (GRADED[:3] + GRADED[5:], "population 'h' is modulated but the stimulus holds no values of shape (5, 7) for it; "
-                                  "give them, or run with plastic=False"),
+                                  "give them with --values, or leave out --plastic"),
     ):  # fmt: skip
         assert steps(*arguments, "--do", "step") == 2
         assert (steps.out, steps.err) == ("", f"neuroemu: {message}\n")
@@ -237,6 +241,66 @@ def test_commands_piped_in(steps: Steps) -> None:
     answers = [json.loads(text) for text in steps.out.splitlines()]
     assert [answer["command"] for answer in answers] == ["step 3", "show out.v", "quit"]
     assert len(answers[1]["out.v"]) == 6
+
+
+def test_closed_and_garbled_input_is_one_sentence(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert steps(*ONLINE) == 2
+    text = "standard input is closed; give commands with --do, or pipe them in"
+    assert steps.err == f"neuroemu: {text}\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"step\n\xff\n"), encoding="utf-8"))
+    assert steps(*ONLINE) == 2
+    text = "standard input is no utf-8 text; pipe in commands, a line each"
+    assert steps.err == f"neuroemu: {text}\n"
+
+
+@pytest.mark.usefixtures("steps")
+def test_lines_can_be_edited_at_a_terminal() -> None:
+    """Control-A goes to the line's beginning: what is typed there comes first."""
+    pytest.importorskip("readline", reason="this Python was built without readline")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", "from neuroemu.cli.main import main; main()", "step", *ONLINE, "--json"]
+    shown = b""
+    with child(command, stdin=theirs, stdout=theirs, env={**os.environ, "TERM": "dumb"}) as process:
+        os.close(theirs)
+        os.write(ours, b"here\x01w\nquit\n")
+        with suppress(OSError):  # the other end is closed
+            while part := os.read(ours, 4096):
+                shown += part
+        assert process.wait() == 0
+    os.close(ours)
+    assert b'"command": "where"' in shown
+
+
+def test_what_waits_is_counted_without_making_it(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After every command the number is told: making every packet took 36 ms an inject."""
+    case, image = drawn("graded")
+    session = ne.Session(image, seed=7, plastic=True)
+    session.load(case.stimulus())
+    counted = []
+    while session.left:
+        session.step()
+        counted.append((session.n_packets, len(session.packets)))
+        assert session.n_sent == len(session.sent)
+    assert all(quick == made for quick, made in counted)
+    assert len({quick for quick, _ in counted}) > 3
+    session.end()
+    assert (session.n_packets, session.packets) == (0, ())
+    monkeypatch.setattr("neuroemu.inspect.session.flight", lambda *_: pytest.fail("made a packet"))
+    monkeypatch.setattr("neuroemu.inspect.session.Sent", lambda *_: pytest.fail("made a packet"))
+    assert steps.json("step 5; inject in 0 2; step", *GRADED)[1]["waiting"] > 20
+
+
+def test_packets_are_bounded(steps: Steps) -> None:
+    answers = steps.json("step 5; packets 3; packets; packets 1000", *GRADED)
+    n = answers[0]["waiting"]
+    assert [len(answer["packets"]) for answer in answers[1:]] == [3, min(40, n), n]
+    assert {answer["waiting"] for answer in answers[1:]} == {n}
+    assert answers[1]["packets"] == answers[3]["packets"][:3]
+    assert n > 40
+    assert steps(*GRADED, "--do", "packets 0") == 2
+    text = "0 packets asked for; ask for at least 1"
+    assert steps.err == f"neuroemu: {text}\n"
 
 
 def test_at_a_terminal(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:

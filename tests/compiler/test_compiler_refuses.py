@@ -104,15 +104,15 @@ PROGRAMS: dict[str, tuple[ne.Network, str]] = {
     ),
     "below the program's range": (
         chatty(threshold=[5, -1, 100001]),
-        "population 'a': threshold is -1, its program takes 0..100000; rescale the network",
+        "population 'a': threshold is -1, its program takes 0..100000; give one of these, or rescale the network",
     ),
     "above the program's range": (
         chatty(decay=4097),
-        "population 'a': decay is 4097, its program takes 0..4096; rescale the network",
+        "population 'a': decay is 4097, its program takes 0..4096; give one of these, or rescale the network",
     ),
     "past 32 bits": (
         network(ne.Firmware("if", {"threshold": 2**31})),
-        "population 'a': threshold is 2147483648, its program takes -2147483648..2147483647; rescale the network",
+        "population 'a': threshold is 2147483648, its program takes -2147483648..2147483647; give one of these, or rescale the network",
     ),
     "past 64 bits": (
         network(ne.Firmware("if", {"threshold": 2**63})),

@@ -113,7 +113,7 @@ def test_facts_say_of_every_feature_what_is_known(name: str) -> None:
         ),
         (
             'phases = { has = 1, basis = "silicon", source = "choice" }',
-            "x.toml: Expected `bool`, got `int` - at `$.core.features.phases.has`; docs/datasheet.md lists the keys",
+            "x.toml: core.features.phases.has: expected true or false, got a whole number; docs/datasheet.md lists the keys",
         ),
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ from spikegrad_cases import SMALL, compiled, drawn, network
 
 import neuroemu as ne
 from neuroemu.engines.run import ENGINES
-from neuroemu.results.run import LEARNING
+from neuroemu.results.counts import LEARNING
 
 
 def parts(run: ne.Run) -> tuple[dict[object, int], dict[object, int]]:

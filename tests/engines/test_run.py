@@ -16,7 +16,8 @@ from fails import fails
 
 import neuroemu as ne
 from neuroemu.base.errors import FileError, RunError, StimulusError, UnknownNameError
-from neuroemu.results.run import Counts, Spikes, stored_accuracy
+from neuroemu.results.counts import Counts
+from neuroemu.results.run import Spikes, stored_accuracy
 
 DAMAGED = "RUN: the run is damaged; run the image again"
 
@@ -150,9 +151,13 @@ def test_raster_is_the_spikes_by_row(graded: ne.Run) -> None:
 def test_prediction_needs_one_output() -> None:
     run = run_of("delayed")
     assert run.outputs == ("b", "a")
-    with fails(RunError, "the network has 2 outputs; a prediction needs exactly one"):
+    with fails(
+        RunError, "the network has 2 outputs, a prediction needs one; read spike_counts of the populations instead"
+    ):
         run.accuracy(np.zeros(run.n))
-    with fails(RunError, "the network has 0 outputs; a prediction needs exactly one"):
+    with fails(
+        RunError, "the network has 0 outputs, a prediction needs one; read spike_counts of the populations instead"
+    ):
         _ = replace(run, outputs=()).prediction
 
 
@@ -255,7 +260,7 @@ def test_folder_is_kept_unless_it_is_a_run_to_replace(tmp_path: Path, layered: n
     path = tmp_path / "run"
     path.mkdir()
     (path / "thesis.txt").write_text("dear")
-    with fails(FileError, f"{path}: already exists; choose another folder, or replace it with --force"):
+    with fails(FileError, f"{path}: already exists; choose another name, or replace it with replace=True"):
         layered.save(path)
     with fails(FileError, f"{path}: holds no run, so it is not replaced; choose another folder"):
         layered.save(path, replace=True)

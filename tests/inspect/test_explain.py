@@ -289,7 +289,6 @@ def test_payloads_and_wrapping_registers_widen_the_bounds() -> None:
 def test_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["deploy", DEMO / "digits.nir", "--chip", "loihi1", "--weight-bits", 8, "--input", DEMO / "digits_input.npz",
              "--labels", DEMO / "digits_labels.npy", "--explain", "--json"]  # fmt: skip
-    monkeypatch.setattr("neuroemu.cli.screen.PATIENCE_S", 600.0)  # a loaded machine says that it is working
     monkeypatch.setattr(sys, "argv", ["neuroemu", *map(str, words)])
     main()
     answer = json.loads(capsys.readouterr().out)

@@ -134,12 +134,13 @@ HOOKS = [
     # registers and the chip
     (
         "def soma(v: State, §n: Keep):\n    return v, n\n",
-        "loihi1 has no register 'n' and none of role keep; try generic45",
+        "loihi1 has no register 'n'; add keep to [core.registers] of its datasheet, or choose a chip that has it, such as generic45",
     ),
-    ("def soma(§n: State):\n    return n\n", "loihi1 has no register 'n' and none of role state; try generic45"),
+    ("def soma(§n: State):\n    return n\n", "loihi1 has no register 'n'; add state to [core.registers] of its datasheet, or "
+"choose a chip that has it, such as generic45"),
     (
         "def arrive(§y: PreKeep):\n    return y\n",
-        "loihi1 has no register 'y' and none of role pre_keep; try generic45",
+        "loihi1 has no register 'y'; add pre_keep to [core.registers] of its datasheet, or choose a chip that has it, such as generic45",
     ),
     (
         "def tick_post(§y: PostState(8)):\n    return y\n",

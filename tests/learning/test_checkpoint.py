@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from children import child
 from fails import fails
 from lessons import FEW, TEACH, train
 
@@ -29,19 +31,19 @@ def test_kill_9_at_any_moment_and_go_on(tmp_path: Path, monkeypatch: pytest.Monk
     killed = 0
     for attempt in range(4):
         command = [sys.executable, str(TESTS / "lessons.py"), str(path)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
-        assert process.stdout is not None
         lines = []
         last = attempt == 3
-        for line in process.stdout:
-            lines.append(line)
-            if not last and len(lines) == 1 + 7 * killed:
-                time.sleep(rng.uniform(0, 0.01))
-                process.send_signal(signal.SIGKILL)
-                killed += 1
-        process.stdout.close()
-        if process.wait() == 0:
-            break
+        with child(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+            for line in process.stdout:
+                lines.append(line)
+                with suppress(BrokenPipeError):  # after its last line it waits no more
+                    process.stdin.write("\n")
+                    process.stdin.flush()
+                if not last and len(lines) == 1 + 7 * killed:
+                    time.sleep(rng.uniform(0, 0.01))
+                    process.send_signal(signal.SIGKILL)
+                    killed += 1
+            assert process.wait() == (0 if last else -signal.SIGKILL)
     assert killed == 3
     assert lines[-1].strip() == whole.memory.digest
     again = train(200, commit_every=2, checkpoint=path)
@@ -56,11 +58,11 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(tmp_path: Path) -> None:
         f"[training]\nengine = 'python'\nepochs = 50\ncheckpoint = '{path}'\n"
     )
     command = [sys.executable, "-c", "from neuroemu.cli.main import main; main()", "train", str(plan)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
-    while not path.exists() and process.poll() is None:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    with child(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+        while not path.exists() and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
     assert process.returncode == 130
     assert f"neuroemu: {path} holds what is done; the same command goes on from there\n" in said
     assert said.endswith("neuroemu: interrupted\n")

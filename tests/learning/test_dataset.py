@@ -329,7 +329,11 @@ def test_idx_files_are_missing(tmp_path: Path) -> None:
         ne.load_dataset(path)
     path = tmp_path / "images.idx"
     path.write_bytes(idx(IMAGES))
-    with fails(FileError, f"{path}: is not named as IDX files are, such as train-images-idx3-ubyte; rename it"):
+    text = (
+        f"{path}: is neither an .npz file nor named as IDX files are, such as train-images-idx3-ubyte; save its samples as .npz with "
+        "x_train, y_train, x_test, y_test"
+    )
+    with fails(FileError, text):
         ne.load_dataset(path)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from children import child
 from fails import fails
 
 ROOT = Path(__file__).parents[2]
@@ -127,9 +128,9 @@ def test_a_cut_gate_goes_on_where_it_was(fake: Any, tmp_path: Path) -> None:
 CUT = """
 import json, sys, time
 from pathlib import Path
-Path({started!r}).touch()
 try:
-    time.sleep(60)
+    Path({started!r}).touch()
+    time.sleep(1000)
 except KeyboardInterrupt:
     Path({saved!r}).touch()
     raise
@@ -151,9 +152,8 @@ def test_a_gate_that_is_ended_lets_its_training_write_a_checkpoint(tmp_path: Pat
     driver = DRIVER.format(tool=tool, docs=str(tmp_path), work=str(work))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tools")])}
     background = ["sh", "-c", 'trap "" INT; exec "$0" -c "$1"', sys.executable, driver]
-    with subprocess.Popen(background, stderr=subprocess.PIPE, env=environment) as process:
-        deadline = time.monotonic() + 60
-        while not started.exists() and time.monotonic() < deadline:
+    with child(background, stderr=subprocess.PIPE, env=environment) as process:
+        while not started.exists() and process.poll() is None:
             time.sleep(0.01)
         process.terminate()
         process.communicate()

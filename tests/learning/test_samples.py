@@ -125,11 +125,17 @@ def test_what_is_refused() -> None:
         encoder(image(), samples, "ttfs", options={"window": 2.5})
     with fails(ne.RunError, "option once of encoder 'graded' is 1; give true or false"):
         encoder(image(), samples, "graded", options={"once": 1})
-    with fails(ne.RunError, "the image has no phases that say how many rows an input has; give ticks"):
+    with fails(
+        ne.RunError,
+        "the network has no phases that say how many ticks an input lasts; give ticks=N (in a plan: data.ticks)",
+    ):
         encoder(two_outputs([]), samples)
     with fails(ne.RunError, "the network has 2 outputs (a, b); say which with output=name"):
         output_of(two_outputs([]), None)
-    text = "the network has 0 host inputs, an encoder feeds one; give encode=function(values, first) that returns a Stimulus"
+    text = (
+        "the network has 0 host inputs, an encoder feeds one; train it from Python, with encode=function(values, first) that "
+        "returns a Stimulus"
+    )
     network = ne.Network([ne.Population("a", 2, ne.Firmware("if", {"threshold": 3}))], outputs=["a"])
     with fails(ne.RunError, text):
         encoder(ne.compile(network, ne.load_chip("atlas")), samples)
@@ -148,7 +154,7 @@ def test_an_ambiguous_readout_is_refused() -> None:
         TEACH,
     )
     both = ne.compile(replace(network, probes=[("out", "v"), ("out", "e")]), ne.load_chip("atlas"))
-    text = "population 'out' has 2 probed registers (v, e); say which holds the answer with readout=register"
+    text = "population 'out' has 2 probed registers (v, e); say which holds the answer with readout=register (in a plan: training.readout)"
     with fails(ne.RunError, text):
         readout_of(both, "out", None)
 

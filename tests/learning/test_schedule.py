@@ -62,7 +62,7 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"p.rate": {0: 8, 4: 99}},
         ne.NetworkError,
-        "schedule 'p.rate', epoch 4: rate is 99, its program takes 0..20; rescale the network",
+        "schedule 'p.rate', epoch 4: rate is 99, its program takes 0..20; give one of these, or rescale the network",
     ),
     (
         {"p.rate": {0: [1, 2]}},

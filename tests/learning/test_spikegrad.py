@@ -42,9 +42,18 @@ def test_every_program_is_proved_to_fit_atlas(name: str) -> None:
 
 
 REFUSED = {
-    "hidden": ("s: State(16)", "loihi1 has no register 's' and none of role state; try generic45"),
-    "output": ("target: State(2)", "loihi1 has no register 'target' and none of role state; try generic45"),
-    "norm": ("top: State(", "loihi1 has no register 'top' and none of role state; try generic45"),
+    "hidden": (
+        "s: State(16)",
+        "loihi1 has no register 's'; add state to [core.registers] of its datasheet, or choose a chip that has it, such as generic45",
+    ),
+    "output": (
+        "target: State(2)",
+        "loihi1 has no register 'target'; add state to [core.registers] of its datasheet, or choose a chip that has it, such as generic45",
+    ),
+    "norm": (
+        "top: State(",
+        "loihi1 has no register 'top'; add state to [core.registers] of its datasheet, or choose a chip that has it, such as generic45",
+    ),
     "synapse": ("sent: Pre(16)", "'sent' asks for 16 bits, loihi1 has 7; ask for 7 or fewer"),
     "backward": ("sent: Pre(16)", "'sent' asks for 16 bits, loihi1 has 7; ask for 7 or fewer"),
 }

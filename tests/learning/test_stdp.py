@@ -410,7 +410,8 @@ def test_a_post_trace_is_missing_where_no_source_states_one() -> None:
     chip = parse_chip(text.replace('name = "loihi1"', 'name = "bare"'), "bare.toml")
     with fails(
         ne.FirmwareError,
-        f"{place(RULES / 'stdp.py', 'class synapse', 'y: PostState')}: bare has no register 'y' and none of role post_state; try generic45",
+        f"{place(RULES / 'stdp.py', 'class synapse', 'y: PostState')}: bare has no register 'y'; add post_state to [core.registers] of "
+        "its datasheet, or choose a chip that has it, such as generic45",
     ):
         ne.compile(wired("all_to_all"), chip)
 
@@ -433,7 +434,10 @@ def test_the_winner_take_all_rule_does_not_fit_loihi1() -> None:
     network = plain(np.random.default_rng(1))
     rule = replace(network.projection("p"), rule="wta_stdp.synapse", params=wired("wta").projection("p").params)
     at = place(RULES / "wta_stdp.py", "class synapse", "flag: PreKeep")
-    text = f"{at}: loihi1 has no register 'flag' and none of role pre_keep; try generic45"
+    text = (
+        f"{at}: loihi1 has no register 'flag'; add pre_keep to [core.registers] of its datasheet, or choose a chip that has it, such as "
+        "generic45"
+    )
     refused(replace(network, projections=(rule,)), "loihi1", ne.FirmwareError, text)
 
 
@@ -465,7 +469,7 @@ def fire_synapse({arguments}):
 
 MISFITS = [
     ("loihi1", "w: Weight, e: State(9), x: Pre(7)", "e = e + x", "e", ne.FirmwareError,
-     ":11:29: loihi1 has no register 'e' and none of role state; try generic45"),
+     ":11:29: loihi1 has no register 'e'; add state to [core.registers] of its datasheet, or choose a chip that has it, such as generic45"),
     ("atlas", "w: Weight, x: Pre(7), t: Table(256)", "w = t[w]", "w", ne.FirmwareError,
      ":12:9: index of 't' can be -32768..32767, the table has entries 0..255; clamp the index"),
     ("atlas", "w: Weight(24), x: Pre(7)", "w = w + x", "w", ne.FirmwareError,

@@ -150,7 +150,7 @@ def test_the_command_writes_the_network(
     assert shell(*asked) == 0
     assert json.loads(capsys.readouterr().out)["epochs"] == json.loads((tmp_path / "h.json").read_text())
     assert type(ne.read_nir(out).population("output").neuron) is ne.CubaLIF
-    assert shell(*asked, "--freeze", "w9") == 2
+    assert shell(*asked, "--freeze", "w9", "--force") == 2
     assert "no projection or population (frozen) named 'w9'" in capsys.readouterr().err
 
 
@@ -163,50 +163,56 @@ def few(name: str) -> tuple[ne.Dataset, ne.Dataset]:
 REFUSED = [
     (
         {"schedule": {"p.rate": {"x": 1}}},
-        'p: schedule: Expected `int`, got `str` - at `key` in `$[...]`; write for example "w1.rate" = { 0 = 16, 4 = 17 }, values by '
+        'p: schedule: expected a whole number, got a text in quotes; write for example "w1.rate" = { 0 = 16, 4 = 17 }, values by '
         "epoch",
     ),
     (
         {"schedule": {"p.rate": 3}},
-        'p: schedule: Expected `object`, got `int` - at `$[...]`; write for example "w1.rate" = { 0 = 16, 4 = 17 }, values by epoch',
+        'p: schedule: expected a table, got a whole number; write for example "w1.rate" = { 0 = 16, 4 = 17 }, values by epoch',
     ),
-    ({"training": {"lanes": 0}}, "p: Expected `int` >= 1 - at `$.training.lanes`; docs/training.md lists the keys"),
+    (
+        {"training": {"lanes": 0}},
+        "p: training.lanes: expected a whole number of at least 1; docs/training.md lists the keys",
+    ),
     (
         {"training": {"patience": 0}},
-        "p: Expected `int` >= 1 - at `$.training.patience`; docs/training.md lists the keys",
+        "p: training.patience: expected a whole number of at least 1; docs/training.md lists the keys",
     ),
     (
         {"training": {"frozen": "w1"}},
-        "p: Expected `array`, got `str` - at `$.training.frozen`; docs/training.md lists the keys",
+        "p: training.frozen: expected a list, got a text in quotes; docs/training.md lists the keys",
     ),
     (
         {"training": {"readout": 3}},
-        "p: Expected `str | null`, got `int` - at `$.training.readout`; docs/training.md lists the keys",
+        "p: training.readout: expected a text in quotes, got a whole number; docs/training.md lists the keys",
     ),
     (
         {"write": {"network": 1}},
-        "p: Expected `str | null`, got `int` - at `$.write.network`; docs/training.md lists the keys",
+        "p: write.network: expected a text in quotes, got a whole number; docs/training.md lists the keys",
     ),
     (
         {"watch": {"every": 0}},
-        "p: Expected `int` >= 1 - at `$.watch.every`; docs/training.md lists the keys",
+        "p: watch.every: expected a whole number of at least 1; docs/training.md lists the keys",
     ),
     (
         {"watch": {"angles": [["w2.back"]]}},
-        "p: Expected `array` of length 2, got 1 - at `$.watch.angles[0]`; docs/training.md lists the keys",
+        "p: watch.angles[0]: expected a list of 2, got 1; docs/training.md lists the keys",
     ),
     (
         {"write": {"watch": 1}},
-        "p: Expected `str | null`, got `int` - at `$.write.watch`; docs/training.md lists the keys",
+        "p: write.watch: expected a text in quotes, got a whole number; docs/training.md lists the keys",
     ),
-    ({"layer": [10]}, "p: Object contains unknown field `layer`; docs/training.md lists the keys"),
-    ({"data": {**DATA, "ticks": 0}}, "p: Expected `int` >= 1 - at `$.data.ticks`; docs/training.md lists the keys"),
+    ({"layer": [10]}, "p: there is no key 'layer'; docs/training.md lists the keys"),
+    (
+        {"data": {**DATA, "ticks": 0}},
+        "p: data.ticks: expected a whole number of at least 1; docs/training.md lists the keys",
+    ),
     (
         {"training": {"lanes": 3, "commit_every": 2}},
         "p: training.lanes is 3, training.commit_every 2; what runs side by side is committed together, use 1 to 2",
     ),
-    ({"layers": []}, "p: states neither of network and layers; state one"),
-    ({"network": "n.nir"}, "p: states both of network and layers; state one"),
+    ({"layers": []}, "p: states neither network nor layers; state one"),
+    ({"network": "n.nir"}, "p: states both network and layers; leave out one"),
 ]
 
 
@@ -233,7 +239,9 @@ def test_what_a_plan_cannot_do(tmp_path: Path) -> None:
     text = "p: no projection or population (frozen) named 'w'; did you mean 'w1'? there are: output, w1"
     with fails(ne.UnknownNameError, text):
         follow(plan_of({**PLAN, "training": {"frozen": ["w"]}}, "p"), place="p")
-    text = "p: schedule 'w1.rate', epoch 2: rate is 99, its program takes 0..20; rescale the network"
+    text = (
+        "p: schedule 'w1.rate', epoch 2: rate is 99, its program takes 0..20; give one of these, or rescale the network"
+    )
     with fails(ne.NetworkError, text):
         follow(plan_of({**PLAN, "schedule": {"w1": {"rate": {"2": 99}}}}, "p"), place="p")
     lost = tmp_path / "none" / "t.image"

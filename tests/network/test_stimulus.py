@@ -10,6 +10,7 @@ from fails import fails
 
 import neuroemu as ne
 from neuroemu.base.errors import StimulusError
+from neuroemu.network.stimulus import Events
 
 ONE, TWO = {"in": 4}, {"left": 2, "right": 3}
 
@@ -73,12 +74,12 @@ def test_slice_keeps_numbers_and_events() -> None:
 
 ROW = [[0, 1, 0, 1]]
 BAD: list[tuple[Any, dict[str, int], str]] = [
-    (ROW, TWO, "the network has 2 host inputs (left, right); give a dictionary of arrays"),
-    (ROW, {}, "the network has 0 host inputs (none); give a dictionary of arrays"),
+    (ROW, TWO, "the network has 2 host inputs (left, right); give a dictionary of arrays, or a file of several"),
+    (ROW, {}, "the network has no host inputs, so it takes no input; run it with ticks=N instead"),
     ({"inn": ROW}, ONE, "input names 'inn', the network's host inputs are: in; name one of them"),
-    ({"in": ROW}, {}, "input names 'in', the network's host inputs are: none; name one of them"),
-    ({}, TWO, "no input given; the network's host inputs are: left, right"),
-    ({}, {}, "no input given; the network's host inputs are: none"),
+    ({"in": ROW}, {}, "the network has no host inputs, so it takes no input; run it with ticks=N instead"),
+    ({}, TWO, "no input is given; give it for left, right, or ticks=N to run N ticks without"),
+    ({}, {}, "the network has no host inputs, so it takes no input; run it with ticks=N instead"),
     (
         {"left": np.ones((5, 3, 2)), "right": np.ones((5, 2, 3))},
         TWO,
@@ -164,3 +165,69 @@ VALUES: list[tuple[Any, str]] = [
 def test_values_are_refused(values: Any, text: str) -> None:
     with fails(StimulusError, text):
         ne.stimulus(np.ones((3, 2, 4)), ONE, values={"h": values})
+
+
+# ---- events made by hand
+def events(indptr: Any, neuron: Any, payload: Any = None, dtype: Any = np.int32) -> Events:
+    neuron = np.array(neuron, dtype)
+    return Events(np.array(indptr), neuron, np.ones(neuron.shape, np.int32) if payload is None else payload)
+
+
+def test_events_made_by_hand_are_taken() -> None:
+    part = events([[0, 2, 2], [2, 2, 4]], [1, 3, 0, 0])  # a neuron twice in a row is two packets
+    assert [place.tolist() for place in part.places()] == [[0, 0, 1, 1], [0, 0, 1, 1]]
+    assert part.payload.tolist() == [1, 1, 1, 1]
+    assert events(np.zeros((0, 3), int), []).neuron.size == 0
+
+
+EVENTS: list[tuple[Any, str]] = [
+    (
+        lambda: events([0, 1], [2]),
+        "the events' indptr has shape (2,) and dtype int64; give integers of shape (presentations, rows + 1)",
+    ),
+    (
+        lambda: events([[0.0, 1.0]], [2]),
+        "the events' indptr has shape (1, 2) and dtype float64; give integers of shape (presentations, rows + 1)",
+    ),
+    (
+        lambda: events([[0, 1]], [2], np.ones(2, np.int32)),
+        "the events have neurons of shape (1,) and dtype int32, payloads of shape (2,) and dtype int32; give two int32 arrays of one "
+        "length",
+    ),
+    (
+        lambda: events([[0, 1]], [2], dtype=np.int64),
+        "the events have neurons of shape (1,) and dtype int64, payloads of shape (1,) and dtype int32; give two int32 arrays of one "
+        "length",
+    ),
+    *(
+        (
+            lambda indptr=indptr: events(indptr, [2, 3]),
+            "the events' indptr does not count the 2 packets from 0 to 2, every presentation from where the one before it ended; count "
+            "the packets of each row",
+        )
+        for indptr in ([[1, 2]], [[0, 1]], [[0, 1], [0, 2]], np.zeros((0, 2), int))
+    ),
+    (
+        lambda: events([[0, 2, 1, 2]], [2, 3]),
+        "the events' indptr descends; sort the packets by presentation and row, then count those of each row",
+    ),
+    (lambda: events([[0, 2]], [-1, 3]), "an event names neuron -1; neurons are numbered from 0"),
+    (
+        lambda: events([[0, 1, 1], [1, 1, 3]], [3, 2, 0]),
+        "an event names neuron 0 after neuron 2 in row 1 of presentation 1; sort the packets of a row by neuron",
+    ),
+    (
+        lambda: ne.Stimulus(2, 1, {"in": events([[0, 1]], [2])}),
+        "input 'in' has events of 1 presentations of 1 rows, the stimulus 1 of 2; give the same",
+    ),
+    (lambda: ne.Stimulus(0, 1, {}), "a stimulus has 1 presentations of 0 rows; give at least one row"),
+    (lambda: ne.Stimulus(1, -1, {}), "a stimulus has -1 presentations of 1 rows; give at least one row"),
+    (lambda: ne.Stimulus(1, 1, {}, first=-1), "first is -1; presentations are numbered from 0 to 2**62"),
+]
+
+
+@pytest.mark.parametrize(("make", "text"), EVENTS)
+def test_wrong_events_are_refused_when_they_are_made(make: Any, text: str) -> None:
+    """An engine reads them without looking, each in its own way: a negative neuron was a KeyError, a ValueError or another neuron."""
+    with fails(StimulusError, text):
+        make()

@@ -188,7 +188,7 @@ def shared(entries: Any, weight: Any = (1.0, 1.0, 2.0)) -> ne.Network:
 def test_shared_entries_have_one_weight() -> None:
     chip = ne.load_chip("generic45")
     assert ne.compile(shared([0, 0, 1]), chip).usage[0]["synapse_words"] == 1
-    text = "projection 'in->out': synapses of kernel entry 0 have different weights; number them apart"
+    text = "projection 'in->out': synapses that share entry 0 have different weights; give them one weight, or each its own entry of shared"
     with fails(ne.NetworkError, text):
         ne.compile(shared([0, 1, 0]), chip)
     text = "projection 'in->out': shared has 2 entries for 3 synapses; give one a synapse"

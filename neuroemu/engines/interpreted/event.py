@@ -26,7 +26,7 @@ from neuroemu.engines.noc.clock import Collector
 from neuroemu.engines.noc.noc_event import Noc
 from neuroemu.engines.noc.traffic import Carried, Sends, TrafficOf
 from neuroemu.image.image import HOST, Image
-from neuroemu.results.run import Counts, Where
+from neuroemu.results.counts import Counts, Where
 from neuroemu.results.tally import expand, hops, of_learning, rule_operations
 
 Process = Generator[simpy.Event, Any, None]

@@ -19,8 +19,8 @@ from neuroemu.engines.job import Course, Job, Outcome, by_slice
 from neuroemu.image.image import Image
 from neuroemu.image.memory import Memory
 from neuroemu.language.isa import RULE_HOOKS
-from neuroemu.results.run import Counts
-from neuroemu.results.tally import Raw, tally
+from neuroemu.results.counts import Counts
+from neuroemu.results.tally import Raw, Tables, tally
 
 
 def run(job: Job) -> Outcome:
@@ -82,6 +82,8 @@ class Whole:
         self.arrivals: list[Arrival] = []
         self.moment = Moment(seed, 0, 0)
         self.next = 0
+        self.cores_reached: dict[tuple[int, int], Ints] = {}
+        """How many cores a packet goes to, by projection, part and pre neuron: worked out when it is asked for."""
 
     def begin(self, job: Job, presentation: int) -> None:
         """Start a presentation of a job for this image; it is the job's that decides phases, windows, inputs and values."""
@@ -170,6 +172,17 @@ class Whole:
                 posts = part.post[part.indptr[arrival.neuron] : part.indptr[arrival.neuron + 1]]
                 for core in np.unique(self.image.populations[projection.post].core_of[posts]).tolist():
                     yield Waiting(due, core, arrival)
+
+    def n_waiting(self) -> int:
+        """How many ``waiting`` gives, without making them: asked after every command of a session."""
+        found = 0
+        for arrival in (arrival for arrivals in self.due.values() for arrival in arrivals):
+            key = arrival.projection, arrival.part
+            if key not in self.cores_reached:
+                by_core = Tables(self.image).fan_out(*key)
+                self.cores_reached[key] = np.sum([fan_out > 0 for _, fan_out in by_core], axis=0)
+            found += int(self.cores_reached[key][arrival.neuron])
+        return found
 
     def counts(self) -> Counts:
         """Every count so far; a packet under way counts as sent, and neither as arrived nor as dropped."""

@@ -12,7 +12,8 @@ from neuroemu.engines.interpreted.core import Core
 from neuroemu.engines.interpreted.neurons import Send
 from neuroemu.engines.job import Job, Outcome, longest, readouts
 from neuroemu.image.image import Image
-from neuroemu.results.run import Counts, Spikes
+from neuroemu.results.counts import Counts
+from neuroemu.results.run import Spikes
 from neuroemu.results.timing import Timing
 
 
