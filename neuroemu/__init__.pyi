@@ -27,8 +27,8 @@ from neuroemu.inspect.explain import Explanation as Explanation
 from neuroemu.inspect.explain import explain as explain
 from neuroemu.inspect.facts import check_file as check_file
 from neuroemu.inspect.facts import chip_facts as chip_facts
-from neuroemu.inspect.match import Match as Match
 from neuroemu.inspect.match import match as match
+from neuroemu.inspect.match_result import Match as Match
 from neuroemu.inspect.session import Session as Session
 from neuroemu.language.check import check_program as check_program
 from neuroemu.language.program import load_program as load_program

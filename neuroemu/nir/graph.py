@@ -12,6 +12,7 @@ import numpy as np
 
 from neuroemu.base.arrays import Floats
 from neuroemu.base.errors import ConventionWarning, NetworkError
+from neuroemu.base.shelf import unknown
 from neuroemu.network.conventions import Conventions
 from neuroemu.network.network import HostInput, Network, Neuron, Population, Projection, Route
 from neuroemu.nir.checks import Way, check_node, check_size, unique_names
@@ -26,8 +27,15 @@ TOLERANCE = 1e-3
 class GraphReader:
     """Walks one graph, flattened: nested graphs lose their border, their nodes get a dotted name that no other node has."""
 
-    def __init__(self, path: str, graph: Any, conventions: Conventions, graded: bool) -> None:
-        self.path, self.conventions, self.graded = path, conventions, graded
+    def __init__(
+        self,
+        path: str,
+        graph: Any,
+        conventions: Conventions,
+        by_node: Mapping[str, Mapping[str, Any]],
+        graded: bool,
+    ) -> None:
+        self.path, self.conventions, self.by_node, self.graded = path, conventions, by_node, graded
         self.nodes: dict[str, Any] = {}
         self.before: dict[str, list[str]] = {}
         self.names = unique_names(graph)
@@ -87,13 +95,23 @@ class GraphReader:
 
     def network(self) -> Network:
         names = [name for name in self.nodes if self.is_population(name)]
+        for name in self.by_node:
+            if name not in names or self.is_host(name):
+                neurons = [other for other in names if not self.is_host(other)]
+                raise unknown("neuron node", name, neurons)
         outputs = []
         for name in self.nodes:
             if self.kind(name) == "Output" and not any(name in before for before in self.before.values()):
                 outputs += self.output(name)
         terms = {name: chain(self.incoming(name)) for name in names if not self.is_host(name)}
         populations = [
-            Population(name, self.shape(name), self.neuron(name, terms.get(name))) for name in self.sorted(names, terms)
+            Population(
+                name,
+                self.shape(name),
+                self.neuron(name, terms.get(name)),
+                conventions=self.by_node.get(name, {}),
+            )
+            for name in self.sorted(names, terms)
         ]
         if not populations or not any(isinstance(p.neuron, HostInput) for p in populations):
             raise NetworkError(f"{self.path}: the graph has no Input node; add one")
@@ -252,7 +270,7 @@ class GraphReader:
 
     def check_gain(self, name: str, values: Mapping[str, Floats]) -> None:
         """Warn where the input would be scaled, which most exporting frameworks do not do."""
-        if self.conventions.gain == "unit":
+        if self.by_node.get(name, {}).get("gain", self.conventions.gain) == "unit":
             return
         dt = self.conventions.dt
         for factor, tau in NEURONS[self.kind(name)].gains:

@@ -11,14 +11,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import nir
 import numpy as np
 
 from neuroemu.base.errors import FileError, NetworkError
+from neuroemu.base.fields import shortened
 from neuroemu.base.hdf5 import Format, opened, short, tried
-from neuroemu.network.conventions import Conventions, by_present_names
+from neuroemu.network.conventions import Conventions, by_node, by_present_names
 from neuroemu.network.network import Network
 from neuroemu.nir.graph import GraphReader
 from neuroemu.nir.nodes import SUPPORTED
@@ -26,30 +27,36 @@ from neuroemu.nir.nodes import SUPPORTED
 FORMAT = Format("NIR", "nir.write")
 METADATA = "neuroemu"
 """The metadata group with the conventions that NIR has no place for."""
+NODES = "nodes"
+"""In that group: conventions of single nodes, by their name."""
 LONGEST = 40
 """Letters of a node's type that an error repeats; the longest that is imported has nine."""
 SHAPES = "neuroemu_shapes"
 """The metadata group with the shapes of populations that are written flat, by name."""
+Value = TypeVar("Value")
+ByNode: TypeAlias = Value | Mapping[str, Value] | None
+"""A convention: one value for all nodes, or values by node and "*" for the others."""
 
 
 def read_nir(
     path: str | os.PathLike[str],
     *,
     dt: float | None = None,
-    reset: Literal["zero", "subtract"] | None = None,
-    reset_timing: Literal["now", "next"] | None = None,
-    spike_if: Literal[">", ">="] | None = None,
-    decay: Literal["euler", "exp"] | None = None,
-    gain: Literal["nir", "unit"] | None = None,
-    max_spikes: int | None = None,
+    reset: ByNode[Literal["zero", "subtract"]] = None,
+    reset_timing: ByNode[Literal["now", "next"]] = None,
+    spike_if: ByNode[Literal[">", ">="]] = None,
+    decay: ByNode[Literal["euler", "exp"]] = None,
+    gain: ByNode[Literal["nir", "unit"]] = None,
+    max_spikes: ByNode[int] = None,
     graded_input: bool = False,
     compare: Literal[">", ">="] | None = None,
 ) -> Network:
     """Read a NIR file as a Network.
 
-    Options left out are taken from the file's ``neuroemu`` metadata, else from Conventions. ``graded_input`` lets the input's
-    values multiply the weights; otherwise the input is spikes. Warns (ConventionWarning) where an input gain r, or a w_in,
-    is not what leaves the input unscaled, and where a shape was repaired. ``compare`` is what ``spike_if`` was called.
+    Options left out are taken from the file's ``neuroemu`` metadata, else from Conventions. A convention may be said by node:
+    ``reset={"*": "zero", "lif1": "subtract"}``. ``graded_input`` lets the input's values multiply the weights; otherwise the
+    input is spikes. Warns (ConventionWarning) where an input gain r, or a w_in, is not what leaves the input unscaled, and
+    where a shape was repaired. ``compare`` is what ``spike_if`` was called.
 
     Raises FileError for a file that is no NIR file, NetworkError for nodes and parameters that cannot be imported.
     """
@@ -57,8 +64,8 @@ def read_nir(
     given = {"dt": dt, "reset": reset, "reset_timing": reset_timing, "spike_if": spike_if, "decay": decay, "gain": gain,
              "max_spikes": max_spikes, "compare": compare}  # fmt: skip
     stated = {name: value for name, value in given.items() if value is not None}
-    conventions = _conventions(path, graph, by_present_names(stated))
-    return _shaped(path, graph, GraphReader(str(path), graph, conventions, graded_input).network())
+    conventions, nodes = _conventions(path, graph, by_present_names(stated))
+    return _shaped(path, graph, GraphReader(str(path), graph, conventions, nodes, graded_input).network())
 
 
 def _load(path: str | os.PathLike[str]) -> Any:
@@ -99,18 +106,48 @@ def _kinds(group: Any, prefix: str = "") -> list[tuple[str, str]]:
     return found
 
 
-def _conventions(path: object, graph: Any, given: Mapping[str, Any]) -> Conventions:
-    stored = graph.metadata.get(METADATA, {}) if isinstance(graph.metadata, dict) else {}
+def _conventions(path: object, graph: Any, given: Mapping[str, Any]) -> tuple[Conventions, dict[str, dict[str, Any]]]:
+    """The conventions of a file with those that are given over them, and by node what differs."""
+    metadata = graph.metadata if isinstance(graph.metadata, dict) else {}
+    stored = dict(_table(path, METADATA, metadata.get(METADATA, {})))
+    nodes = _table(path, f"{METADATA}/{NODES}", stored.pop(NODES, {}))
+    common, by_name = by_node(given)
+    read = _stated(path, METADATA, stored)
+    merged = {str(node): _stated(path, f"{METADATA}/{NODES}/{node}", values) for node, values in nodes.items()}
+    for values in merged.values():  # what is said of all now holds for all
+        for name in common:
+            values.pop(name, None)
+    for node, values in by_name.items():
+        merged[node] = {**merged.get(node, {}), **values}
+    return Conventions(**{**read, **common}), merged
+
+
+def _table(path: object, place: str, value: Any) -> dict[str, Any]:
+    """A group of the metadata: whatever else it is would be left out in silence."""
+    if not isinstance(value, dict):
+        raise NetworkError(f"{path}: metadata {place} is {_line(value)}, not a group of values; correct or remove it")
+    return value
+
+
+def _stated(path: object, place: str, stored: Any) -> dict[str, Any]:
+    """Conventions as a file's metadata states them."""
     known = {field.name for field in fields(Conventions)}
     read = {}
-    for name, value in by_present_names(stored, warn=False).items() if isinstance(stored, dict) else ():
+    for name, value in by_present_names(_table(path, place, stored), warn=False).items():
         if name not in known:
             raise NetworkError(
-                f"{path}: metadata neuroemu/{name} is not a convention; the conventions are {', '.join(sorted(known))}"
+                f"{path}: metadata {place}/{name} is not a convention; the conventions are {', '.join(sorted(known))}"
             )
-        plain = value.decode() if isinstance(value, bytes) else value
+        plain = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
         read[name] = plain.item() if isinstance(plain, np.generic) else plain
-    return Conventions(**{**read, **given})
+        if not isinstance(read[name], str | int | float):
+            raise NetworkError(f"{path}: metadata {place}/{name} is {_line(value)}; give one word or one number")
+    return read
+
+
+def _line(value: Any) -> str:
+    """A value of the metadata on one line, cut if it is long."""
+    return shortened(" ".join(str(value).split()))
 
 
 def _shaped(path: object, graph: Any, network: Network) -> Network:
@@ -122,7 +159,9 @@ def _shaped(path: object, graph: Any, network: Network) -> Network:
         known = [population for population in network.populations if population.name == name]
         if not known or sizes.dtype.kind not in "iu" or np.any(sizes < 1) or math.prod(sizes.tolist()) != known[0].n:
             has = f"has {known[0].n} neurons" if known else "is no population"
-            raise NetworkError(f"{path}: metadata {SHAPES}/{name} is {value}, but '{name}' {has}; correct or remove it")
+            raise NetworkError(
+                f"{path}: metadata {SHAPES}/{name} is {_line(value)}, but '{name}' {has}; correct or remove it"
+            )
         shapes[name] = tuple(int(size) for size in sizes)
     populations = [replace(p, size=shapes.get(p.name, p.size)) for p in network.populations]
     return replace(network, populations=tuple(populations))

@@ -21,7 +21,7 @@ from neuroemu.base.files import path_whole
 from neuroemu.network.network import HostInput, Network, Population, Projection, default_routes, values
 from neuroemu.network.synapses import synapses
 from neuroemu.nir.nodes import NEURONS
-from neuroemu.nir.read import METADATA, SHAPES
+from neuroemu.nir.read import METADATA, NODES, SHAPES
 
 GRADED = {"input": (("drive", "weight*payload"),)}
 """The routes that ``read_nir(graded_input=True)`` gives a projection from the host."""
@@ -64,7 +64,8 @@ class GraphWriter:
             self._projection(projection)
         self._outputs()
         flat = [p for p in self.network.populations if len(p.shape) > 1 and not isinstance(p.neuron, HostInput)]
-        metadata: dict[str, Any] = {METADATA: asdict(self.network.conventions)}
+        own = {p.name: dict(p.conventions) for p in self.network.populations if p.conventions}
+        metadata: dict[str, Any] = {METADATA: asdict(self.network.conventions) | ({NODES: own} if own else {})}
         if flat:
             metadata[SHAPES] = {p.name: np.array(p.shape) for p in flat}
         return nir.NIRGraph(self.nodes, self.edges, metadata=metadata, type_check=False)

@@ -281,3 +281,20 @@ def test_metadata_that_is_no_convention(tmp_path: Path) -> None:
     text = f"{path}: metadata neuroemu/colour is not a convention; the conventions are {known}"
     with fails(ne.NetworkError, text):
         ne.read_nir(path)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "text"),
+    [
+        ({"neuroemu": 3}, "{p}: metadata neuroemu is 3, not a group of values; correct or remove it"),
+        ({"neuroemu": {"nodes": "lif"}}, "{p}: metadata neuroemu/nodes is lif, not a group of values; correct or remove it"),
+        ({"neuroemu": {"nodes": {"lif": 1}}}, "{p}: metadata neuroemu/nodes/lif is 1, not a group of values; correct or remove it"),
+        ({"neuroemu": {"reset": np.array([1, 2])}}, "{p}: metadata neuroemu/reset is [1 2]; give one word or one number"),
+        ({"neuroemu": {"nodes": {"lif": {"max_spikes": np.zeros((2, 1))}}}},
+         "{p}: metadata neuroemu/nodes/lif/max_spikes is [[0.] [0.]]; give one word or one number"),
+    ],
+)  # fmt: skip
+def test_metadata_of_another_kind(metadata: dict[str, Any], text: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "x.nir", *plain(), metadata=metadata)
+    with fails(ne.NetworkError, text.format(p=path)):
+        ne.read_nir(path)
