@@ -50,6 +50,6 @@ def match(network: str, input_path: str, expect_path: str, tolerance: float, lag
             progress=progress,
             **known,
         )
-    paste = found.same[0].options  # in the table it may go on in the next line
+    paste = found.options  # in the table it may go on in the next line
     screen.result(found.as_dict(), *found.renderables(), *([f"to paste: {paste}"] if found.matched and paste else []))
     sys.exit(0 if found.matched else 1)

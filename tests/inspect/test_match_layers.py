@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from mixed import CONVENTIONS, DT, inputs, parameters, spikes, write
 
 import neuroemu as ne
+from neuroemu.cli.main import cli
 from neuroemu.inspect import match as searching
 from neuroemu.inspect.score import Score
 
@@ -52,6 +54,19 @@ def test_the_options_give_the_recording_when_pasted(tmp_path: Path) -> None:
     dt = float(said.pop("dt", {"*": "0.001"})["*"])
     network = ne.read_nir(path, dt=dt, **said)  # type: ignore[arg-type]
     assert np.array_equal(ne.simulate(network, given).spikes["out"].transpose(1, 0, 2), out)
+
+
+def test_the_line_to_paste_has_what_differs_by_layer(tmp_path: Path) -> None:
+    p, given = parameters(0), inputs(0)
+    path = write(tmp_path / "x.nir", p)
+    np.save(tmp_path / "x.npy", given)
+    np.save(tmp_path / "y.npy", spikes(p, given)[1])
+    words = ["--input", str(tmp_path / "x.npy"), "--expect", str(tmp_path / "y.npy"), "--dt", str(DT)]
+    done = CliRunner().invoke(cli, ["match", str(path), *words])
+    assert done.exit_code == 0, done.output
+    options = ne.match(path, given, spikes(p, given)[1], dt=DT).options
+    assert "=" in options
+    assert done.output.endswith(f"\nto paste: {options}\n")
 
 
 def test_hidden_recordings_decide_layer_by_layer(tmp_path: Path) -> None:
