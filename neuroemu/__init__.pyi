@@ -27,8 +27,8 @@ from neuroemu.inspect.explain import Explanation as Explanation
 from neuroemu.inspect.explain import explain as explain
 from neuroemu.inspect.facts import check_file as check_file
 from neuroemu.inspect.facts import chip_facts as chip_facts
-from neuroemu.inspect.match import Match as Match
 from neuroemu.inspect.match import match as match
+from neuroemu.inspect.match_result import Match as Match
 from neuroemu.inspect.session import Session as Session
 from neuroemu.language.check import check_program as check_program
 from neuroemu.language.program import load_program as load_program
@@ -78,8 +78,9 @@ from neuroemu.network.reference import simulate as simulate
 from neuroemu.network.stimulus import Stimulus as Stimulus
 from neuroemu.network.stimulus import stimulus as stimulus
 from neuroemu.network.wiring import wire as wire
+from neuroemu.netx.read import read_lava_dl as read_lava_dl
 from neuroemu.nir.read import read_nir as read_nir
-from neuroemu.nir.read import write_nir as write_nir
+from neuroemu.nir.write import write_nir as write_nir
 from neuroemu.results.aedat import to_aedat2 as to_aedat2
 from neuroemu.results.counts import Counts as Counts
 from neuroemu.results.difference import Difference as Difference

@@ -20,6 +20,7 @@ ROOMS = (
     "engines",
     "results",
     "compiler",
+    "netx",
     "nir",
     "image",
     "network",

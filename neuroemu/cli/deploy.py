@@ -60,7 +60,7 @@ def demo(chip: str, weight_bits: int | None, data: str | None, as_json: bool) ->
 @compiling
 @as_json
 def compile_(network: str, chip: str, output: str, force: bool, as_json: bool, **options: Any) -> None:
-    """Compile a NIR network into an image for a chip."""
+    """Compile a network (NIR, or lava-dl's .net) into an image for a chip."""
     screen = Screen(as_json)
     steps.outputs(force, output)
     image = steps.build(screen, network, chip, options)

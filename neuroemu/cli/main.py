@@ -26,7 +26,7 @@ COMMANDS = {
     ),
     "chips": ("look.chips", "List the chips, or show one with its capacities, widths and costs, each with its source."),
     "firmware": ("look.firmware", "Programs: neuron models and learning rules."),
-    "compile": ("deploy.compile_", "Compile a NIR network into an image for a chip."),
+    "compile": ("deploy.compile_", "Compile a network (NIR, or lava-dl's .net) into an image for a chip."),
     "run": ("deploy.run_", "Run an image on input events, whose rows are its ticks, or for --ticks without input."),
     "report": ("deploy.report_", "Price a run: events, energy by provenance, time bound."),
     "diff": (

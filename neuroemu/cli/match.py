@@ -11,6 +11,7 @@ import neuroemu as ne
 from neuroemu.base.formats import read_arrays
 from neuroemu.cli.options import as_json, conventions
 from neuroemu.cli.screen import Screen
+from neuroemu.inspect.match import TOLERANCE
 
 
 @click.command()
@@ -19,7 +20,13 @@ from neuroemu.cli.screen import Screen
     "--input", "input_path", required=True, help=".npy or .npz of (ticks, neurons) or (ticks, samples, neurons...)."
 )
 @click.option("--expect", "expect_path", required=True, help="Spikes another framework gave, in the same layout.")
-@click.option("--tolerance", type=float, default=1e-3, show_default=True, help="Share of bins that may be wrong.")
+@click.option(
+    "--tolerance",
+    type=float,
+    default=TOLERANCE,
+    show_default=True,
+    help="Share of the recorded spikes that may be missed or too many.",
+)
 @click.option("--lag", type=int, default=0, show_default=True, help="Ticks by which the expected spikes are later.")
 @conventions
 @as_json
@@ -43,6 +50,6 @@ def match(network: str, input_path: str, expect_path: str, tolerance: float, lag
             progress=progress,
             **known,
         )
-    paste = found.same[0].options  # in the table it may go on in the next line
+    paste = found.options  # in the table it may go on in the next line
     screen.result(found.as_dict(), *found.renderables(), *([f"to paste: {paste}"] if found.matched and paste else []))
     sys.exit(0 if found.matched else 1)

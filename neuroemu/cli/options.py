@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from neuroemu.network.conventions import OLD_NAMES, Conventions
+
 Decorated = Callable[..., Any]
 POSITIVE = click.IntRange(min=1)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -30,25 +32,47 @@ def assumed(given: tuple[str, ...]) -> list[str]:
     return [name for text in given for name in text.split(",")]
 
 
+def by_node(flag: str, text: str, hidden: bool = False) -> Callable[[Decorated], Decorated]:
+    """A convention: ``--reset subtract`` for all nodes, ``--reset lif1=zero`` for one; may be given several times."""
+    name = flag.removeprefix("--").replace("-", "_")
+    choices = Conventions.CHOICES[OLD_NAMES.get(name, name)]
+
+    def read(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> Any:
+        del context, parameter
+        found: dict[str, str] = {}
+        for text in values:
+            node, equals, value = text.rpartition("=") if text not in choices else ("*", "=", text)
+            if not equals or value not in choices:
+                raise click.BadParameter(
+                    f"{text!r} is neither one of {', '.join(choices)} nor NODE=VALUE with one of them", param_hint=flag
+                )
+            if node in found:
+                what = "all nodes" if node == "*" else f"node '{node}'"
+                raise click.BadParameter(f"{what} got two values, {found[node]} and {value}; give one", param_hint=flag)
+            found[node] = value
+        return None if not found else found.get("*") if set(found) == {"*"} else found
+
+    return click.option(
+        flag,
+        multiple=True,
+        callback=read,
+        metavar=f"[NODE=]{'|'.join(choices)}",
+        help=f"{text} Repeatable.",
+        hidden=hidden,
+    )
+
+
 def conventions(command: Decorated) -> Decorated:
     """Options for what NIR does not say."""
     for option in reversed(
         (
             click.option("--dt", type=float, help="Seconds a tick [file's metadata, else 1e-4]."),
-            click.option(
-                "--reset", type=click.Choice(["zero", "subtract"]), help="Reset to v_reset, or by the threshold [zero]."
-            ),
-            click.option(
-                "--reset-timing",
-                type=click.Choice(["now", "next"]),
-                help="In the tick of the spike, or the next [now].",
-            ),
-            click.option("--spike-if", type=click.Choice([">", ">="]), help="How v must meet the threshold [>]."),
-            click.option("--compare", type=click.Choice([">", ">="]), hidden=True),
-            click.option("--decay", type=click.Choice(["euler", "exp"]), help="1 - dt/tau, or exp(-dt/tau) [euler]."),
-            click.option(
-                "--gain", type=click.Choice(["nir", "unit"]), help="Scale inputs by r as NIR says, or not at all [nir]."
-            ),
+            by_node("--reset", "Reset to v_reset, or by the threshold [zero]."),
+            by_node("--reset-timing", "In the tick of the spike, or the next [now]."),
+            by_node("--spike-if", "How v must meet the threshold [>]."),
+            by_node("--compare", "", hidden=True),
+            by_node("--decay", "1 - dt/tau, or exp(-dt/tau) [euler]."),
+            by_node("--gain", "Scale inputs by r as NIR says, or not at all [nir]."),
             click.option("--graded-input", is_flag=True, help="Let the input's values multiply the weights."),
         )
     ):

@@ -39,7 +39,19 @@ RUNNING = ("engine", "seed", "workers", "timing", "record")
 
 def read(screen: Screen, path: str, options: dict[str, Any]) -> Network:
     with screen.warnings():
+        return read_file(path, options)
+
+
+def read_file(path: str, options: dict[str, Any]) -> Network:
+    """A NIR file under the conventions of the options, or a .net file of lava-dl, which has its own. Raises RunError for both."""
+    if Path(path).suffix != ".net":
         return ne.read_nir(path, **options)
+    for name, value in options.items():
+        if value not in (None, False):
+            raise RunError(
+                f"{path}: --{name.replace('_', '-')} says what a NIR file leaves open; a .net file states it, leave the option out"
+            )
+    return ne.read_lava_dl(path)
 
 
 def build(screen: Screen, network: str, chip: str, options: dict[str, Any]) -> Image:
@@ -53,7 +65,7 @@ def explanation(network: str, image: Image, given: Given, run: Run, options: dic
     """Why the run is not what the float network does; the network's warnings were shown when it was compiled."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ne.ConventionWarning)
-        read = ne.read_nir(network, **options)
+        read = read_file(network, options)
     return ne.explain(read, image, given.inputs, given.labels, ticks=given.ticks, run=run, engine=run.engine)
 
 

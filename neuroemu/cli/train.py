@@ -20,7 +20,7 @@ from neuroemu.learning.learned import learned
 from neuroemu.learning.training import Training
 from neuroemu.learning.training_plan import Plan, follow, load_plan, plan_of
 from neuroemu.learning.watch import Watch
-from neuroemu.nir.read import write_nir
+from neuroemu.nir.write import write_nir
 from neuroemu.results.report_units import FJ, amount
 
 

@@ -43,7 +43,7 @@ def compile(  # noqa: A001
     network: Network,
     chip: Chip,
     *,
-    weight_bits: int | None = None,
+    weight_bits: int | Mapping[str, int] | None = None,
     verbatim: bool = False,
     bias: Literal["current", "voltage"] = "current",
     align: bool = True,
@@ -117,7 +117,7 @@ class _Compiler:
             phases=self.network.phases,
             modulators=self.network.modulators,
             losses=self.quantized.losses,
-            notes=(*self.network.notes, *self.alignment.notes, *assumptions(self.chip)),
+            notes=(*self.network.notes, *self.quantized.notes, *self.alignment.notes, *assumptions(self.chip)),
             assumed=self.chip.assumed,
             conventions=asdict(self.network.conventions),
         )

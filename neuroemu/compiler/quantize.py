@@ -17,7 +17,7 @@ from neuroemu.base.arrays import Floats, Ints
 from neuroemu.base.errors import UnsupportedError
 from neuroemu.base.shelf import admitted
 from neuroemu.chip.chip import Chip
-from neuroemu.chip.width import Bits
+from neuroemu.compiler.scale import Scaling, bias_lost, grid_of, leaks_lost
 from neuroemu.image.loss import Loss
 from neuroemu.network.discrete import Discrete, discretize
 from neuroemu.network.integers import integers
@@ -26,8 +26,6 @@ from neuroemu.network.synapses import kernel_entries, synapses
 
 DECAY_ONE = 4096
 """A decay parameter of 4096 forgets everything in one tick (isa.decay_to_zero)."""
-CANDIDATES = 128
-"""Scales the search looks at, from the largest down."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,50 +59,64 @@ class Quantized:
     populations: dict[str, IntegerPopulation]
     projections: dict[str, IntegerProjection]
     losses: tuple[Loss, ...]
+    notes: tuple[str, ...] = ()
+    """What rounding silenced, and what was clipped because it cannot matter."""
 
 
 def quantize(
     network: Network,
     chip: Chip,
     *,
-    weight_bits: int | None = None,
+    weight_bits: int | Mapping[str, int] | None = None,
     verbatim: bool = False,
     bias: Literal["current", "voltage"] = "current",
 ) -> Quantized:
     """Quantise a network for a chip.
 
-    ``weight_bits`` uses fewer bits than the chip's weights have (their high bits). ``verbatim`` takes every float as
+    ``weight_bits`` uses fewer bits than the chip's weights have (their high bits); a mapping says it of the weights into single
+    populations, ``"*"`` of all others. ``verbatim`` takes every float as
     register units already (scale 1): weights, thresholds, resets and biases must then be integers. ``bias="voltage"`` moves
     the bias of a current to the voltage at its steady state, for chips that cannot add one to the current.
     Firmware populations always pass verbatim.
 
     Raises NetworkError, UnsupportedError.
     """
-    width = chip.weight_width
-    bits = width.bits if weight_bits is None else weight_bits
-    if not 2 <= bits <= width.bits:
-        raise UnsupportedError(
-            f"{chip.path}: weights of {bits} bits were asked for, {chip.name} has 2 to {width.bits} "
-            f"({chip.sheet.core.registers['weight'].source}); choose weight_bits in that range"
-        )
-    work = _Quantizer(network, chip, bits, width, verbatim, bias)
+    work = _Quantizer(network, chip, weight_bits_of(network, chip, weight_bits), verbatim, bias)
     for population in network.populations:
         work.population(population)
-    return Quantized(network, work.populations, work.projections, tuple(work.losses))
+    return Quantized(network, work.populations, work.projections, tuple(work.losses), tuple(work.notes))
+
+
+def weight_bits_of(network: Network, chip: Chip, given: int | Mapping[str, int] | None) -> dict[str, int]:
+    """Bits of the weights into each population. Raises UnsupportedError, UnknownNameError."""
+    width = chip.weight_width
+    stated = given if isinstance(given, Mapping) else {} if given is None else {"*": given}
+    for name, bits in stated.items():
+        if name != "*":
+            network.population(name)
+        if not isinstance(bits, int) or not 2 <= bits <= width.bits:
+            raise UnsupportedError(
+                f"{chip.path}: weights of {bits} bits were asked for, {chip.name} has 2 to {width.bits} "
+                f"({chip.sheet.core.registers['weight'].source}); choose weight_bits in that range"
+            )
+    return {p.name: stated.get(p.name, stated.get("*", width.bits)) for p in network.populations}
 
 
 class _Quantizer:
     def __init__(
-        self, network: Network, chip: Chip, bits: int, width: Bits, verbatim: bool, bias: Literal["current", "voltage"]
+        self, network: Network, chip: Chip, bits: Mapping[str, int], verbatim: bool, bias: Literal["current", "voltage"]
     ) -> None:
-        self.network, self.chip, self.verbatim, self.bias = network, chip, verbatim, bias
-        self.step = 1 << (width.bits - bits)
+        self.network, self.chip, self.verbatim, self.bias, self.bits = network, chip, verbatim, bias, bits
         self.limits = chip.weight_range
-        self.levels = min((1 << (bits - 1)) - 1, self.limits[1] // self.step)
         self.unit = 1 << chip.weight_shift
         self.populations: dict[str, IntegerPopulation] = {}
         self.projections: dict[str, IntegerProjection] = {}
         self.losses: list[Loss] = []
+        self.notes: list[str] = []
+
+    def step(self, population: str) -> int:
+        """What stored weights into a population are multiples of."""
+        return 1 << (self.chip.weight_width.bits - self.bits[population])
 
     def supported(self, population: str, program: str) -> None:
         """Refuse a program the silicon lacks, before anything else about the population: nothing else would help."""
@@ -174,10 +186,17 @@ class _Quantizer:
             }
             self.verbatim_weights(population.name, unit_weights)
         else:
-            scale = self.scale(np.concatenate([*effective.values(), np.zeros(0)]), model.threshold)
+            scaling = Scaling(
+                self.chip, self.step(population.name), model, self.network.conventions_of(population.name)
+            )
+            arriving = {label: (post, effective[label]) for label, (_, post, _, _) in incoming.items()}
+            choice = scaling.choose(population, arriving, self.bounded(population))
+            scale, effective, model = choice.scale, choice.effective, choice.model
+            step = self.step(population.name)
             for label, (pre, post, _, delay) in incoming.items():
-                stored = np.rint(effective[label] * scale / (self.unit * self.step)).astype(np.int64) * self.step
+                stored = np.rint(effective[label] * scale / (self.unit * step)).astype(np.int64) * step
                 self.store(label, pre, post, stored, delay)
+            self.notes += choice.notes
         params = self.parameters(population, model, scale)
         self.populations[population.name] = IntegerPopulation(
             population, FLOAT_MODELS[type(population.neuron)], params, self.switches(population)
@@ -187,58 +206,17 @@ class _Quantizer:
     def switches(self, population: Population) -> dict[str, int]:
         if isinstance(population.neuron, LI | CubaLI):
             return {}
-        conventions = self.network.conventions
+        conventions = self.network.conventions_of(population.name)
         return {
             "subtract": int(conventions.reset == "subtract"),
             "late": int(conventions.reset_timing == "next"),
             "inclusive": int(conventions.spike_if == ">="),
         }
 
-    # ---- the scale
-    def scale(self, weights: Floats, threshold: Floats | None) -> float:
-        """Register units per unit of v: the least rounding of weights and threshold among scales that use the register."""
-        largest = float(np.abs(weights).max()) if weights.size else 0.0
-        grid = self.grid("threshold")
-        top = self.levels * self.step * self.unit / largest if largest else np.inf
-        if threshold is not None and np.any(threshold != 0):
-            top = min(top, self.highest_threshold() / float(np.abs(threshold).max()))
-        if not np.isfinite(top):
-            return float(self.unit)
-        if not largest:
-            return float(top)
-        lsb = self.unit * self.step
-        most = int(np.floor(top * largest / lsb))
-        # the largest weight on a whole number of steps; and the power of two, at which dyadic networks are exact
-        candidates = np.arange(max(1, most // 2, most - CANDIDATES), most + 1) * (lsb / largest)
-        candidates = np.concatenate([candidates, [2.0 ** np.floor(np.log2(top)), top]])
-        sample = weights[weights != 0]
-        spread = float(np.sqrt(np.mean((sample / largest) ** 2))) * largest  # squares alone can leave float's range
-        best, least = float(top), np.inf
-        for candidate in candidates[::-1]:
-            exact = sample * (candidate / lsb)
-            error = float(np.sqrt(np.mean((exact - np.rint(exact)) ** 2))) * lsb / candidate / spread
-            if threshold is not None:
-                level = threshold * (candidate / grid)
-                error += (
-                    float(np.mean(np.abs(level - np.rint(level))))
-                    * grid
-                    / candidate
-                    / max(float(np.abs(threshold).mean()), 1e-300)
-                )
-            if error < least * (1 - 1e-9):
-                best, least = float(candidate), error
-        return best
-
-    def grid(self, parameter: str) -> int:
-        stated = self.chip.parameter(parameter)
-        return stated.step if stated else 1
-
-    def highest_threshold(self) -> float:
-        """Half of what v holds, so that a neuron just below threshold can still take a large drive."""
-        width = self.chip.bits("state", "v")
-        half = float(1 << (width.bits - 2)) if width else float(1 << 30)
-        stated = self.chip.parameter("threshold")
-        return min(half, float(stated.max)) if stated else half
+    def bounded(self, population: Population) -> bool:
+        """Whether no payload multiplies a weight into the population."""
+        routes = [p.routes for p in self.network.into(population.name) if p.routes]
+        return not any(mode != "weight" for stated in routes for ports in stated.values() for _, mode in ports)
 
     # ---- parameters
     def parameters(self, population: Population, model: Discrete, scale: float) -> dict[str, Ints]:
@@ -249,18 +227,22 @@ class _Quantizer:
             array = np.broadcast_to(np.asarray(exact, np.float64) * scale, (population.n,))
             if self.verbatim:
                 return integers(array, place)
-            grid = self.grid(name)
+            grid = grid_of(self.chip, name)
             return integers(np.rint(array / grid) * grid, place)
 
         params = {"bias": rounded("bias", model.bias)}
+        notes = [bias_lost(population, "bias", model.bias, params["bias"])]
         for name, decay in (("decay_v", model.decay_v), ("decay_u", model.decay_u)):
             if decay is not None:
                 params[name] = np.rint(decay * DECAY_ONE).astype(np.int64)
+                notes.append(leaks_lost(population, name, decay, params[name]))
         if model.bias_u is not None:
             params["bias_u"] = rounded("bias_u", model.bias_u)
+            notes.append(bias_lost(population, "bias_u", model.bias_u, params["bias_u"]))
         if model.threshold is not None and model.reset is not None:
             params["threshold"] = rounded("threshold", model.threshold)
             params["reset"] = rounded("reset", model.reset)
+        self.notes += [note for note in notes if note]
         return params
 
     def loss(
@@ -271,30 +253,46 @@ class _Quantizer:
         params: Mapping[str, Ints],
         scale: float,
     ) -> Loss:
+        unit = 1 if self.verbatim else self.unit
         weights = np.concatenate([*effective.values(), np.zeros(0)])
         stored = np.concatenate([*(self.projections[label].weight for label in effective), np.zeros(0, np.int64)])
-        unit = 1 if self.verbatim else self.unit
+        post = np.concatenate([*(self.projections[label].post for label in effective), np.zeros(0, np.int64)])
         error = stored * unit / scale - weights
-        largest = float(np.abs(weights).max()) if weights.size else 0.0
-        relative = np.abs(error) / largest if largest else np.zeros(0)
 
-        def difference(name: str, exact: Floats | float | None, factor: float) -> float:
+        def relative(name: str, exact: Floats | float | None, factor: float) -> float:
+            """The largest error of a parameter over its own size, of those that are not 0."""
             if exact is None:
                 return 0.0
-            return float(np.abs(params[name] / factor - np.broadcast_to(exact, (population.n,))).max())
+            values = np.broadcast_to(np.asarray(exact, np.float64), (population.n,))
+            return float(
+                np.max(np.abs(params[name] / factor - values)[values != 0] / np.abs(values[values != 0]), initial=0.0)
+            )
 
-        threshold = 0.0
-        if model.threshold is not None and np.any(model.threshold != 0):
-            threshold = difference("threshold", model.threshold, scale) / float(np.abs(model.threshold).max())
         return Loss(
             node=population.name,
             scale=scale,
-            weight_rms=float(np.sqrt(np.mean(relative**2))) if relative.size else 0.0,
-            weight_max=float(relative.max()) if relative.size else 0.0,
+            weight_rms=_ratio(error, weights),
+            weight_max=_largest_row(error, weights, post, population.n),
             zeroed=int(np.sum((stored == 0) & (weights != 0))),
-            threshold=threshold,
-            decay=max(difference("decay_v", model.decay_v, DECAY_ONE), difference("decay_u", model.decay_u, DECAY_ONE)),
-            bias=max(difference("bias", model.bias, scale), difference("bias_u", model.bias_u, scale))
-            / (largest or 1.0),
+            threshold=relative("threshold", model.threshold, scale),
+            decay=max(relative("decay_v", model.decay_v, DECAY_ONE), relative("decay_u", model.decay_u, DECAY_ONE)),
+            bias=max(relative("bias", model.bias, scale), relative("bias_u", model.bias_u, scale)),
             unit=unit,
         )
+
+
+def _ratio(error: Floats, exact: Floats) -> float:
+    """Root mean square of the error over that of the values."""
+    largest = float(np.abs(exact).max(initial=0.0))
+    if not largest:
+        return 0.0
+    return float(np.sqrt(np.mean((error / largest) ** 2) / np.mean((exact / largest) ** 2)))
+
+
+def _largest_row(error: Floats, exact: Floats, post: Ints, n: int) -> float:
+    """The largest such ratio among the neurons, each over the weights into it: 1 for a neuron that lost them all."""
+    largest = float(np.abs(exact).max(initial=0.0))
+    if not largest:
+        return 0.0
+    lost, whole = (np.bincount(post, (values / largest) ** 2, minlength=n) for values in (error, exact))
+    return float(np.sqrt(np.max(lost[whole > 0] / whole[whole > 0], initial=0.0)))

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Loss:
-    """What quantisation did to one node. Errors are relative to the largest weight, the threshold, or 1 (decay)."""
+    """What quantisation did to one node. Every error is relative to the size of what it is an error of.
+
+    ``weight_rms``: root mean square of the errors over that of the weights; ``weight_max``: the same for the neuron that lost
+    most, 1 if all weights into it became 0. ``threshold``, ``decay`` and ``bias``: the largest error of a value over that value,
+    1 if one became 0. ``zeroed`` weights became 0.
+    """
 
     node: str
     scale: float

@@ -9,130 +9,36 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from rich import box
-from rich.table import Table
 
 from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import ConventionWarning, NetworkError, StimulusError
 from neuroemu.base.shelf import unknown
 from neuroemu.engines.job import Progress, silent
+from neuroemu.inspect.match_layers import MOST_SIMULATIONS, Descent
+from neuroemu.inspect.match_result import AXES, Alike, Match, quoted
 from neuroemu.inspect.recorded import recorded
+from neuroemu.inspect.score import Score, score
 from neuroemu.inspect.ticks import tick_lengths
-from neuroemu.network.conventions import Conventions, by_present_names
+from neuroemu.network.conventions import Conventions, by_node, by_present_names
 from neuroemu.network.discrete import discretize
 from neuroemu.network.network import FLOAT_MODELS, HostInput, Network, Sparse
-from neuroemu.network.reference import simulate
 from neuroemu.network.stimulus import dense_inputs
 from neuroemu.nir.read import read_nir
-from neuroemu.results.report import as_text
 
-AXES = ("dt", *Conventions.CHOICES)
-"""Conventions that are tried, in the order of a Point."""
 Point = tuple[Any, ...]
 SCREEN_SAMPLES, SCREEN_ROWS, SCREEN_SPIKES = 8, 256, 40
 """A first look takes this many samples, and this many rows or more until so many spikes were recorded."""
-SLACK_BINS = 2
-"""A combination survives the first look if it has at most twice the fewest wrong bins, plus the tolerance, plus this many."""
-SHOWN_NEAR = 12
-
-
-@dataclass(frozen=True)
-class Alike:
-    """Combinations with equally many wrong bins: any of ``values[name]`` may stand for convention ``name``.
-
-    ``open`` names the conventions of which every value tried may stand; ``pick`` is one combination of them, with the
-    network's own values where those are among them, and ``options`` says it on the command line.
-    """
-
-    values: Mapping[str, tuple[Any, ...]]
-    open: tuple[str, ...]
-    pick: Conventions
-    options: str
-    wrong: int
-    share: float
-
-    def shown(self, name: str) -> str:
-        """The values of a convention in words."""
-        return "any" if name in self.open else ", ".join(_word(value) for value in self.values[name])
-
-
-@dataclass(frozen=True)
-class Match:
-    """``same`` are the combinations with the fewest wrong bins, which the recording cannot tell apart; ``near`` have more, yet
-    no more than ``tolerance`` (a share of ``bins``, the (tick, sample, neuron) compared). ``ticks`` says why each dt was tried.
-    """
-
-    same: tuple[Alike, ...]
-    near: tuple[Alike, ...]
-    bins: int
-    spikes: int
-    tolerance: float
-    ticks: Mapping[float, str]
-    combinations: int
-    simulations: int
-    notes: tuple[str, ...] = ()
-
-    @property
-    def matched(self) -> bool:
-        """Whether the best combinations are within the tolerance."""
-        return self.same[0].share <= self.tolerance
-
-    @property
-    def conventions(self) -> Conventions:
-        """The best combination: ``replace(network, conventions=match.conventions)``."""
-        return self.same[0].pick
-
-    @property
-    def no_difference(self) -> tuple[str, ...]:
-        """Conventions that this network and recording do not depend on, whatever the others are."""
-        return tuple(name for name in AXES if all(name in alike.open for alike in self.same))
-
-    def as_dict(self) -> dict[str, Any]:
-        """The match for JSON."""
-        return {
-            "matched": self.matched,
-            "bins": self.bins,
-            "spikes": self.spikes,
-            "tolerance": self.tolerance,
-            "combinations": self.combinations,
-            "simulations": self.simulations,
-            "no_difference": list(self.no_difference),
-            "dt": [{"dt": dt, "why": why} for dt, why in self.ticks.items()],
-            "same": [_plain(alike) for alike in self.same],
-            "near": [_plain(alike) for alike in self.near],
-            "notes": list(self.notes),
-        }
-
-    def __str__(self) -> str:
-        return as_text(self.renderables())
-
-    def renderables(self) -> Iterable[Table | str]:
-        """Tables and lines, in the order they are printed."""
-        best = self.same[0]
-        found = f"wrong in {best.wrong} of {self.bins} bins ({best.share:.2%}; {self.spikes} spikes recorded)"
-        if self.matched:
-            yield f"reproduced, {found}; these conventions cannot be told apart:"
-        else:
-            yield f"nothing matches within {self.tolerance:.2%} of the bins; the nearest is {found}:"
-        yield _table(self.same)
-        if self.no_difference:
-            yield f"any: makes no difference here ({', '.join(self.no_difference)})"
-        if self.near:
-            yield f"worse, but within {self.tolerance:.2%} of the bins:"
-            yield _table(self.near[:SHOWN_NEAR])
-            if len(self.near) > SHOWN_NEAR:
-                yield f"and {len(self.near) - SHOWN_NEAR} more"
-        yield f"tried {self.combinations} combinations in {self.simulations} simulations, with dt of " + "; ".join(
-            f"{_word(dt)} ({why})" for dt, why in self.ticks.items()
-        )
-        yield from (f"note: {note}" for note in self.notes)
+SLACK = 2
+"""A combination survives the first look if it has at most twice the fewest wrong spikes, plus the tolerance, plus this many."""
+TOLERANCE = 1e-2
+"""Of the recorded spikes, by default: what float32 in a framework and float64 here may differ in."""
 
 
 def match(
@@ -140,7 +46,7 @@ def match(
     inputs: ArrayLike | Mapping[str, ArrayLike],
     expected: ArrayLike | Mapping[str, ArrayLike],
     *,
-    tolerance: float = 1e-3,
+    tolerance: float = TOLERANCE,
     lag: int = 0,
     graded_input: bool = False,
     progress: Progress = silent,
@@ -150,7 +56,12 @@ def match(
 
     ``inputs`` as ``run`` takes them; ``expected`` spikes of the output, shape (ticks, neurons...) or (ticks, samples,
     neurons...), a dictionary for several outputs. ``lag`` ticks by which the recording is later than the input (Lava and Loihi
-    need one a layer). A convention given by name (``reset="subtract"``, ``dt=1e-3``) is taken as known.
+    need one a layer). A convention given by name (``reset="subtract"``, ``dt=1e-3``, ``reset={"lif1": "zero"}``) is taken
+    as known. ``expected`` may name hidden
+    populations too, which then are decided one after the other.
+
+    One set of conventions for all populations is tried first; if none is wrong in at most ``tolerance`` of the recorded spikes
+    (missed or too many), single populations are given their own. At most 500 simulations.
 
     Raises NetworkError, StimulusError, UnknownNameError, and FileError for a path that holds no NIR file.
     """
@@ -159,22 +70,31 @@ def match(
         if name not in AXES:
             raise unknown("convention", name, AXES)
     if not 0 <= tolerance < 1:
-        raise StimulusError(f"tolerance is {tolerance!r}; give the share of bins that may be wrong, from 0 to below 1")
-    return _Search(network, known, graded_input).match(inputs, expected, tolerance, lag, progress)
+        raise StimulusError(
+            f"tolerance is {tolerance!r}; give the share of recorded spikes that may be missed or too many, from 0 to below 1"
+        )
+    common, nodes = by_node(known)
+    return _Search(network, common, nodes, graded_input).match(inputs, expected, tolerance, lag, progress)
 
 
 @dataclass
 class _Tried:
-    """Combinations that are the same computation, and how many bins they got wrong."""
+    """Combinations that are the same computation, and how they did."""
 
     network: Network
     points: list[Point] = field(default_factory=list)
-    wrong: int = 0
+    score: Score = field(default_factory=lambda: Score(0, 0, 0))
 
 
 class _Search:
-    def __init__(self, network: Network | str | os.PathLike[str], known: Mapping[str, Any], graded_input: bool) -> None:
-        self.source, self.graded = network, graded_input
+    def __init__(
+        self,
+        network: Network | str | os.PathLike[str],
+        known: Mapping[str, Any],
+        nodes: Mapping[str, Mapping[str, Any]],
+        graded_input: bool,
+    ) -> None:
+        self.source, self.graded, self.nodes = network, graded_input, nodes
         self.base = self.read(known.get("dt"))
         self.default = self.base.conventions
         self.known = known
@@ -183,16 +103,27 @@ class _Search:
         self.axes = [tuple(self.ticks)] + [
             (known[name],) if name in known else choices for name, choices in Conventions.CHOICES.items()
         ]
+        self.fixed = {p.name: {*known, *nodes.get(p.name, ())} for p in self.base.populations}
+        """What is taken as known of each population."""
         self.simulations = 0
 
     def read(self, dt: float | None) -> Network:
         """The network with delays in ticks of dt, and its own conventions else."""
         if isinstance(self.source, Network):
             conventions = self.source.conventions
-            return replace(self.source, conventions=replace(conventions, dt=dt) if dt is not None else conventions)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConventionWarning)
-            return read_nir(self.source, dt=dt, graded_input=self.graded)
+            found = replace(self.source, conventions=replace(conventions, dt=dt) if dt is not None else conventions)
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConventionWarning)
+                found = read_nir(self.source, dt=dt, graded_input=self.graded)
+        for name in self.nodes:
+            found.population(name)
+        return replace(
+            found,
+            populations=tuple(
+                replace(p, conventions={**p.conventions, **self.nodes.get(p.name, {})}) for p in found.populations
+            ),
+        )
 
     # ---- the search
     def match(self, inputs: Any, expected: Any, tolerance: float, lag: int, progress: Progress) -> Match:
@@ -202,24 +133,32 @@ class _Search:
         tried = self.distinct()
         few_inputs, few_spikes = _screen(dense, spikes, lag)
         self.run(tried, few_inputs, few_spikes, lag, "trying conventions", progress)
-        bins = sum(array.size for array in few_spikes.values())
-        limit = 2 * min(one.wrong for one in tried) + tolerance * bins + SLACK_BINS
-        tried = [one for one in tried if one.wrong <= limit]
+        few = sum(int(array.sum()) for array in few_spikes.values())
+        limit = 2 * min(one.score.wrong for one in tried) + tolerance * few + SLACK
+        tried = [one for one in tried if one.score.wrong <= limit]
         if few_spikes is not spikes:
             self.run(tried, dense, spikes, lag, "confirming on all samples", progress)
         bins = sum(array.size for array in spikes.values())
-        least = min(one.wrong for one in tried)
-        near = sorted({one.wrong for one in tried if least < one.wrong <= tolerance * bins})
+        least = min(one.score for one in tried)
+        total = sum(int(array.sum()) for array in spikes.values())
+        near = sorted({one.score for one in tried if least < one.score and one.score.wrong <= tolerance * total})
+        layered = None
+        if least.share > tolerance:
+            best = min(tried, key=lambda one: one.score)
+            left = max(MOST_SIMULATIONS - self.simulations, 0)
+            layered = Descent(best.network, dense, spikes, lag, self.fixed, left, progress).search()
+            self.simulations += layered.simulations
         return Match(
-            same=tuple(self.alike(tried, least, bins)),
-            near=tuple(alike for wrong in near for alike in self.alike(tried, wrong, bins)),
+            same=tuple(self.alike(tried, least)),
+            near=tuple(alike for value in near for alike in self.alike(tried, value)),
             bins=bins,
-            spikes=sum(int((array != 0).sum()) for array in spikes.values()),
+            spikes=total,
             tolerance=tolerance,
             ticks=self.ticks,
             combinations=int(np.prod([len(values) for values in self.axes])),
             simulations=self.simulations,
             notes=tuple(self.notes(dense, spikes)),
+            layered=layered,
         )
 
     def distinct(self) -> list[_Tried]:
@@ -245,19 +184,15 @@ class _Search:
         self, tried: list[_Tried], inputs: Mapping[str, Ints], spikes: Mapping[str, Ints], lag: int, stage: str,
         progress: Progress,
     ) -> None:  # fmt: skip
-        """Count the wrong bins of each."""
+        """Count what each misses, and what it has too many."""
         for number, one in enumerate(tried):
             progress(stage, number, len(tried))
-            with np.errstate(all="ignore"):
-                given = simulate(one.network, inputs).spikes
-            one.wrong = sum(
-                int((given[name][:, : given[name].shape[1] - lag] != array).sum()) for name, array in spikes.items()
-            )
+            one.score = score(one.network, inputs, spikes, lag)
             self.simulations += 1
 
     # ---- the answer
-    def alike(self, tried: list[_Tried], wrong: int, bins: int) -> list[Alike]:
-        points = [point for one in tried if one.wrong == wrong for point in one.points]
+    def alike(self, tried: list[_Tried], value: Score) -> list[Alike]:
+        points = [point for one in tried if one.score == value for point in one.points]
         found = []
         for values in _boxes(points, self.axes):
             given = dict(zip(AXES, values, strict=True))
@@ -267,7 +202,7 @@ class _Search:
             )
             every = dict(zip(AXES, self.axes, strict=True))
             anything = tuple(n for n, v in given.items() if n not in self.known and len(v) == len(every[n]) > 1)
-            found.append(Alike(given, anything, pick, self.options(pick), wrong, wrong / bins))
+            found.append(Alike(given, anything, pick, self.options(pick), value))
         return sorted(found, key=lambda alike: (len(alike.options), -len(alike.open)))
 
     def notes(self, inputs: Mapping[str, Ints], spikes: Mapping[str, Ints]) -> Iterator[str]:
@@ -283,7 +218,7 @@ class _Search:
     def options(self, pick: Conventions) -> str:
         """What to say on the command line, beyond the file's own conventions."""
         said = [
-            f"--{name.replace('_', '-')} {_quoted(value)}"
+            f"--{name.replace('_', '-')} {quoted(value)}"
             for name in AXES
             if (value := getattr(pick, name)) != getattr(self.default, name) or name in self.known
         ]
@@ -345,31 +280,3 @@ def _boxes(points: list[Point], axes: list[tuple[Any, ...]]) -> Iterator[tuple[t
         tuple(tuple(v for v in axis if v in part) for axis, part in zip(axes, piece, strict=True)) for piece in boxes
     ]
     yield from sorted(ordered, key=repr)
-
-
-def _table(rows: tuple[Alike, ...]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("wrong bins", *AXES, "options"):
-        table.add_column(column)
-    for alike in rows:
-        cells = [alike.shown(name) for name in AXES]
-        table.add_row(f"{alike.wrong} ({alike.share:.2%})", *cells, alike.options or "none needed")
-    return table
-
-
-def _plain(alike: Alike) -> dict[str, Any]:
-    return {
-        "wrong": alike.wrong,
-        "share": alike.share,
-        "any": list(alike.open),
-        "options": alike.options,
-        **{name: list(values) for name, values in alike.values.items()},
-    }
-
-
-def _word(value: Any) -> str:
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
-
-
-def _quoted(value: Any) -> str:
-    return f"'{value}'" if value in Conventions.CHOICES["spike_if"] else _word(value)

@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike
 
 from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import StimulusError
-from neuroemu.network.network import LI, CubaLI, Network
+from neuroemu.network.network import LI, CubaLI, HostInput, Network
 
 
 def recorded(
     network: Network, expected: ArrayLike | Mapping[str, ArrayLike], given: tuple[int, ...], lag: int = 0
 ) -> dict[str, Ints]:
-    """Spikes of the outputs, shape (presentations, rows - lag, neurons), from one array, or one an output.
+    """Spikes of outputs, or of hidden populations by name, shape (presentations, rows - lag, neurons), from one array, or one an output.
 
     ``given`` is the input's (rows, presentations); an array has shape (rows, neurons...) or (rows, presentations,
     neurons...). The first ``lag`` rows are left out: row t of the input shows in row t + lag. Raises StimulusError.
@@ -34,9 +34,10 @@ def recorded(
         expected = {network.outputs[0]: expected}
     found = {}
     for name, value in expected.items():
-        if name not in network.outputs:
+        spiking = [p.name for p in network.populations if not isinstance(p.neuron, HostInput | LI | CubaLI)]
+        if name not in [*spiking, *network.outputs]:
             raise StimulusError(
-                f"expected spikes name '{name}', the network's outputs are: {', '.join(network.outputs) or 'none'}; name one of them"
+                f"expected spikes name '{name}', the network's spiking populations are: {', '.join(spiking) or 'none'}; name one of them"
             )
         if isinstance(network.population(name).neuron, LI | CubaLI):
             raise StimulusError(

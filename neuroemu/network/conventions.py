@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal
 
 from neuroemu.base.errors import NetworkError
@@ -61,6 +61,35 @@ class Conventions:
         return self.spike_if
 
 
+def of_node(common: Conventions, given: Mapping[str, Any], place: str) -> Conventions:
+    """The conventions of one node: ``given`` over those of its network. Raises NetworkError, which begins with ``place``."""
+    stated = by_present_names(given)
+    for name in stated:
+        if name not in NODE_CONVENTIONS:
+            way_out = "dt is the network's alone" if name == "dt" else f"there are {', '.join(NODE_CONVENTIONS)}"
+            raise NetworkError(f"{place}: '{name}' is no convention of a node; {way_out}")
+    try:
+        return replace(common, **stated)
+    except NetworkError as error:
+        raise NetworkError(f"{place}: {error}") from None
+
+
+def by_node(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Conventions for all, and by node: a value that is a mapping says it of nodes by name, ``"*"`` of all others."""
+    common: dict[str, Any] = {}
+    nodes: dict[str, dict[str, Any]] = {}
+    for name, value in given.items():
+        if not isinstance(value, Mapping):
+            common[name] = value
+            continue
+        for node, one in value.items():
+            if node == "*":
+                common[name] = one
+            else:
+                nodes.setdefault(str(node), {})[name] = one
+    return common, nodes
+
+
 def by_present_names(given: Mapping[str, Any], warn: bool = True) -> dict[str, Any]:
     """The conventions by the names they have now, with a warning for old ones if asked; NetworkError if one is given under both."""
     for old, new in OLD_NAMES.items():
@@ -83,3 +112,5 @@ def _take_old_names(cls: type[Conventions]) -> None:
 
 
 _take_old_names(Conventions)
+NODE_CONVENTIONS = tuple(field.name for field in fields(Conventions) if field.name != "dt")
+"""What may be said of one node; the length of a tick is the network's alone."""

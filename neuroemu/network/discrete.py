@@ -32,25 +32,26 @@ def discretize(population: Population, network: Network) -> Discrete:
 
     Raises NetworkError if a tick is longer than a time constant.
     """
-    neuron, dt = population.neuron, network.conventions.dt
+    neuron, conventions = population.neuron, network.conventions_of(population.name)
+    dt = conventions.dt
 
     def get(name: str) -> Floats:
         return values(population, name)
 
     def decay(name: str) -> Floats:
         tau = get(name)
-        if network.conventions.decay == "euler" and np.any(tau < dt * (1 - 1e-6)):
+        if np.any(tau <= 0):
+            raise NetworkError(f"population '{population.name}': {name} is {tau.min():g} s; a time constant is above 0")
+        if conventions.decay == "euler" and np.any(tau < dt * (1 - 1e-6)):
             raise NetworkError(
                 f"population '{population.name}': {name} is {tau.min():g} s, below the tick of {dt:g} s; "
                 "use a smaller dt, or decay='exp'"
             )
-        if np.any(tau <= 0):
-            raise NetworkError(f"population '{population.name}': {name} is {tau.min():g} s; a time constant is above 0")
-        ratio = np.minimum(dt / tau, 1.0) if network.conventions.decay == "euler" else -np.expm1(-dt / tau)
+        ratio = np.minimum(dt / tau, 1.0) if conventions.decay == "euler" else -np.expm1(-dt / tau)
         return np.asarray(ratio, np.float64)
 
     def gain(factor: str, rate: Floats, tau: str) -> Floats:
-        if network.conventions.gain == "unit":
+        if conventions.gain == "unit":
             return np.ones(population.n)
         amount = get(factor)
         if np.any(np.isinf(amount) & ~np.isinf(get(tau))):
@@ -65,7 +66,7 @@ def discretize(population: Population, network: Network) -> Discrete:
     if isinstance(neuron, LIF | CubaLIF | IF):
         common = {"threshold": get("v_threshold"), "reset": get("v_reset")}
     if isinstance(neuron, IF):
-        unit = network.conventions.gain == "unit"
+        unit = conventions.gain == "unit"
         if not unit and np.isinf(get("r")).any():
             raise NetworkError(f"population '{population.name}': r is infinite, an IF has no tau; give a finite r")
         g = np.ones(population.n) if unit else get("r") * dt

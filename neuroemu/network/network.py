@@ -18,7 +18,7 @@ from neuroemu.base.arrays import Floats
 from neuroemu.base.errors import NetworkError
 from neuroemu.base.shelf import unknown
 from neuroemu.language.isa import NEURON_CHANNELS
-from neuroemu.network.conventions import Conventions
+from neuroemu.network.conventions import Conventions, of_node
 
 BEYOND = 1 << 31
 """Past every index and delay: a float this large may not survive the way into an integer."""
@@ -114,6 +114,8 @@ class Population:
     (``groups``: one group number a neuron, all in one group by default) and then runs ``settle``. Instead of groups,
     ``neighbours`` may give pairs of neurons that are rivals, shape (k, 2), each pair both ways (``neighbourhood`` makes them for
     maps); a mapping of flag to pairs gives each flag its own.
+
+    ``conventions`` of this population alone, by name and over those of the network (all but dt): ``{"reset": "subtract"}``.
     """
 
     name: str
@@ -122,6 +124,7 @@ class Population:
     compete: Mapping[str, str] = field(default_factory=dict)
     groups: ArrayLike | None = None
     neighbours: ArrayLike | Mapping[str, ArrayLike] | None = None
+    conventions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -262,6 +265,17 @@ class Network:
                 return projection
         raise unknown("projection", name, [projection.label for projection in self.projections])
 
+    def conventions_of(self, name: str) -> Conventions:
+        """The conventions of a population: its own over the network's."""
+        population = self.population(name)
+        if not population.conventions:
+            return self.conventions
+        place = f"population '{name}'"
+        if type(population.neuron) not in FLOAT_MODELS:
+            what = "a host input" if isinstance(population.neuron, HostInput) else "firmware in register units"
+            raise NetworkError(f"{place} is {what}, which has no conventions; leave them out")
+        return of_node(self.conventions, population.conventions, place)
+
     def into(self, name: str) -> tuple[Projection, ...]:
         """Projections that end at that population."""
         return tuple(projection for projection in self.projections if projection.post == name)
@@ -272,9 +286,12 @@ def values(population: Population, parameter: str) -> Floats:
     place = f"population '{population.name}': {parameter}"
     raw: Any = getattr(population.neuron, parameter)
     try:
-        array = np.asarray(raw, np.float64)
+        given = np.asarray(raw)
+        array = given.real.astype(np.float64)
     except (TypeError, ValueError):
         raise NetworkError(f"{place} is not numeric; give numbers") from None
+    if given.dtype.kind == "c":
+        raise NetworkError(f"{place} holds complex numbers; give real ones")
     if np.isnan(array).any() or (np.isinf(array).any() and not parameter.startswith(("tau", "r", "w_in"))):
         raise NetworkError(f"{place} holds {array[~np.isfinite(array)].flat[0]}; give finite numbers")
     if array.size == 1:
@@ -301,6 +318,7 @@ def _validate(network: Network) -> None:
             raise NetworkError(
                 f"population '{population.name}' has size {population.size}; give a whole number of at least one neuron, or a shape"
             )
+        network.conventions_of(population.name)
     for projection in network.projections:
         source = network.population(projection.pre)
         target = network.population(projection.post)

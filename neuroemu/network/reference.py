@@ -46,7 +46,7 @@ class _Units:
 
     def __init__(self, population: Population, network: Network, n: int) -> None:
         self.model: Discrete = discretize(population, network)
-        self.conventions = network.conventions
+        self.conventions = network.conventions_of(population.name)
         self.v = np.zeros((n, population.n))
         self.u = np.zeros((n, population.n))
 

@@ -101,9 +101,12 @@ def _from_sparse(projection: Projection, lists: Sparse) -> tuple[Ints, Ints, Flo
 
 def _numbers(value: ArrayLike, place: str) -> Floats:
     try:
-        array = np.asarray(value, np.float64)
+        given = np.asarray(value)
+        array = given.real.astype(np.float64)
     except (TypeError, ValueError):
         raise NetworkError(f"{place} is not numeric; give numbers") from None
+    if given.dtype.kind == "c":
+        raise NetworkError(f"{place} holds complex numbers; give real ones")
     if not np.isfinite(array).all():
         raise NetworkError(f"{place} holds {array[~np.isfinite(array)].flat[0]}; give finite numbers")
     return array

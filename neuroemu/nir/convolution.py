@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from neuroemu.base.arrays import Floats, Ints
-from neuroemu.base.errors import NetworkError
+from neuroemu.nir.checks import Refuse
 from neuroemu.nir.linear import Entries, factor_tags, tags
 
 Shape = tuple[int, int, int]
 """Channels, height, width."""
 Pair = tuple[int, int]
-Refuse = Callable[[str, str], NetworkError]
 MOST_TAPS = 1 << 25
 """Pairs of a value and a weight that a node lays out as a sparse map; each takes about a hundred bytes on the way."""
 
@@ -108,7 +106,7 @@ def plane_map(name: str, node: Any, fed: tuple[int, ...], refuse: Refuse) -> Pla
     if len(fed) != 3:
         raise refuse(name, f"is fed values of shape {fed}; a {kind} takes (channels, rows, columns)")
     shape = (fed[0], fed[1], fed[2])
-    _check_window(name, kind, window, shape, shape[0], refuse)
+    check_window(name, kind, window, shape, shape[0] * math.prod(size), refuse)
     return pool(1.0 if kind == "SumPool2d" else 1.0 / math.prod(size), shape, window)
 
 
@@ -130,7 +128,7 @@ def _convolution(name: str, node: Any, fed: tuple[int, ...], refuse: Refuse) -> 
     before, after = _padding(name, node.padding, size, stride, dilation, refuse)
     window = SlidingWindow(size, stride, dilation, before, after)
     shape = (fed[0], fed[1], fed[2])
-    _check_window(name, "Conv2d", window, shape, n_out * weight.shape[1], refuse)
+    check_window(name, "Conv2d", window, shape, weight.size, refuse)
     return convolve(weight, groups, shape, window, name)
 
 
@@ -149,7 +147,9 @@ def _padding(name: str, padding: Any, size: Pair, stride: Pair, dilation: Pair, 
     return (total[0] // 2, total[1] // 2), (total[0] - total[0] // 2, total[1] - total[1] // 2)
 
 
-def _check_window(name: str, kind: str, window: SlidingWindow, shape: Shape, channels: int, refuse: Refuse) -> None:
+def check_window(name: str, kind: str, window: SlidingWindow, shape: Shape, weights: int, refuse: Refuse) -> None:
+    """Raise NetworkError, made by ``refuse(node, text)``, for a window that cannot slide over a plane of this shape, and for more
+    multiplications, of so many weights a position, than are laid out."""
     numbers = (*window.size, *window.stride, *window.dilation)
     if min(numbers) < 1 or min(*window.before, *window.after) < 0:
         raise refuse(name, f"has a kernel, stride or dilation below 1, or a padding below 0; correct the {kind}")
@@ -158,7 +158,7 @@ def _check_window(name: str, kind: str, window: SlidingWindow, shape: Shape, cha
         raise refuse(
             name, f"a kernel of {window.size} does not fit into {shape[1:]} with this padding; correct the {kind}"
         )
-    taps = channels * rows * columns * window.size[0] * window.size[1]
+    taps = weights * rows * columns
     if taps > MOST_TAPS:
         raise refuse(
             name, f"takes {taps} multiplications a tick, at most {MOST_TAPS} are laid out; make the {kind} smaller"

@@ -12,29 +12,36 @@ import numpy as np
 
 from neuroemu.base.arrays import Floats
 from neuroemu.base.errors import ConventionWarning, NetworkError
-from neuroemu.base.fields import shown
+from neuroemu.base.shelf import unknown
 from neuroemu.network.conventions import Conventions
 from neuroemu.network.network import HostInput, Network, Neuron, Population, Projection, Route
+from neuroemu.nir.checks import Way, check_node, check_size, unique_names
 from neuroemu.nir.convolution import Plane, plane_map
 from neuroemu.nir.linear import LinearMap, Term, chain
 from neuroemu.nir.nodes import BORDER, MAPS, NEURONS, MapNode, parameter_shape
 
-WINDOWS = ("kernel_size", "stride", "padding", "dilation", "groups", "input_shape")
-"""Parameters of planes, which are whole numbers, one or one an axis."""
-MOST_VALUES = 1 << 24
-"""Values a node gives, as many as an image has neurons: a shape is a few bytes of a file and memory for each value here."""
 TOLERANCE = 1e-3
 """Relative difference below which r is taken to equal tau/dt: files store float32."""
 
 
 class GraphReader:
-    """Walks one graph, flattened: nested graphs lose their border, their nodes keep a dotted name."""
+    """Walks one graph, flattened: nested graphs lose their border, their nodes get a dotted name that no other node has."""
 
-    def __init__(self, path: str, graph: Any, conventions: Conventions, graded: bool) -> None:
-        self.path, self.conventions, self.graded = path, conventions, graded
+    def __init__(
+        self,
+        path: str,
+        graph: Any,
+        conventions: Conventions,
+        by_node: Mapping[str, Mapping[str, Any]],
+        graded: bool,
+    ) -> None:
+        self.path, self.conventions, self.by_node, self.graded = path, conventions, by_node, graded
         self.nodes: dict[str, Any] = {}
         self.before: dict[str, list[str]] = {}
-        self.flatten(graph, "")
+        self.names = unique_names(graph)
+        self.flatten(graph, ())
+        for name, node in self.nodes.items():
+            check_node(name, node, self.refuse)
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.planes: dict[str, Plane] = {}
 
@@ -44,47 +51,40 @@ class GraphReader:
     def kind(self, name: str) -> str:
         return type(self.nodes[name]).__name__
 
-    def flatten(self, graph: Any, prefix: str) -> None:
+    def flatten(self, graph: Any, way: Way) -> None:
         nested = {name for name, node in graph.nodes.items() if isinstance(node, nir.NIRGraph)}
         for name, node in graph.nodes.items():
             if name in nested:
-                self.flatten(node, f"{prefix}{name}.")
+                self.flatten(node, (*way, name))
             else:
-                self.nodes[prefix + name] = node
-                self.check_values(prefix + name)
-                self.before.setdefault(prefix + name, [])
+                self.nodes[self.names[*way, name]] = node
+                self.before.setdefault(self.names[*way, name], [])
+        seen: set[tuple[str, str]] = set()
         for source, target in graph.edges:
-            for end in (source, target):
-                if end not in graph.nodes:
-                    raise NetworkError(
-                        f"{self.path}: edge ('{source}', '{target}') names '{end}', which is no node; correct the edges"
-                    )
-            tail = self.border(graph, prefix, source, nir.Output) if source in nested else prefix + source
-            head = self.border(graph, prefix, target, nir.Input) if target in nested else prefix + target
+            self.check_edge(graph, source, target, seen)
+            tail = self.border(graph, way, source, nir.Output) if source in nested else self.names[*way, source]
+            head = self.border(graph, way, target, nir.Input) if target in nested else self.names[*way, target]
             self.before.setdefault(head, []).append(tail)
 
-    def check_values(self, name: str) -> None:
-        """Parameters are real numbers (a padding may be a word), shapes and windows whole ones: files hold whatever they hold."""
-        for key, value in vars(self.nodes[name]).items():
-            word = key == "padding" and self.kind(name) == "Conv2d" and isinstance(value, str | bytes)
-            if key == "metadata" or word:
-                continue
-            for part in value.values() if isinstance(value, dict) else (value,):
-                array = np.asarray(0 if part is None else part)
-                real = array.dtype.kind in "biuf"
-                whole = real and bool(np.all((np.abs(array) < 1 << 62) & (array == np.rint(array))))
-                if not real or ((isinstance(value, dict) or key in WINDOWS) and not whole):
-                    what = "whole numbers" if isinstance(value, dict) or key in WINDOWS else "numbers"
-                    raise self.refuse(name, f"{key} is {shown(array.tolist())}; give {what}")
-                if key in WINDOWS and array.size not in (1, 1 if key == "groups" else 2):
-                    raise self.refuse(name, f"{key} has {array.size} values; give one, or one an axis")
+    def check_edge(self, graph: Any, source: str, target: str, seen: set[tuple[str, str]]) -> None:
+        """Refuse an edge to no node, and one that was ``seen``: NIR knows no double edges, and adding up would double weights."""
+        for end in (source, target):
+            if end not in graph.nodes:
+                raise NetworkError(
+                    f"{self.path}: edge ('{source}', '{target}') names '{end}', which is no node; correct the edges"
+                )
+        if (source, target) in seen:
+            raise NetworkError(f"{self.path}: edge ('{source}', '{target}') is listed twice; keep one")
+        seen.add((source, target))
 
-    def border(self, graph: Any, prefix: str, name: str, kind: type) -> str:
+    def border(self, graph: Any, way: Way, name: str, kind: type) -> str:
         """The node of a nested graph that stands for its border."""
         inside = [child for child, node in graph.nodes[name].nodes.items() if isinstance(node, kind)]
         if len(inside) != 1:
-            raise self.refuse(prefix + name, f"nested graph has {len(inside)} {kind.__name__} nodes; give it one")
-        return f"{prefix}{name}.{inside[0]}"
+            raise self.refuse(
+                ".".join((*way, name)), f"nested graph has {len(inside)} {kind.__name__} nodes; give it one"
+            )
+        return self.names[*way, name, inside[0]]
 
     # ---- what kind of node
     def is_host(self, name: str) -> bool:
@@ -95,13 +95,23 @@ class GraphReader:
 
     def network(self) -> Network:
         names = [name for name in self.nodes if self.is_population(name)]
+        for name in self.by_node:
+            if name not in names or self.is_host(name):
+                neurons = [other for other in names if not self.is_host(other)]
+                raise unknown("neuron node", name, neurons)
         outputs = []
         for name in self.nodes:
             if self.kind(name) == "Output" and not any(name in before for before in self.before.values()):
                 outputs += self.output(name)
         terms = {name: chain(self.incoming(name)) for name in names if not self.is_host(name)}
         populations = [
-            Population(name, self.shape(name), self.neuron(name, terms.get(name))) for name in self.sorted(names, terms)
+            Population(
+                name,
+                self.shape(name),
+                self.neuron(name, terms.get(name)),
+                conventions=self.by_node.get(name, {}),
+            )
+            for name in self.sorted(names, terms)
         ]
         if not populations or not any(isinstance(p.neuron, HostInput) for p in populations):
             raise NetworkError(f"{self.path}: the graph has no Input node; add one")
@@ -157,11 +167,7 @@ class GraphReader:
         if name not in self.shapes:
             self.shapes[name] = ()
             shape = self._shape(name)
-            if any(size < 1 for size in shape) or math.prod(shape) > MOST_VALUES:
-                raise self.refuse(
-                    name,
-                    f"has shape {shape}; sizes are at least 1, and together at most {MOST_VALUES}, correct the shape",
-                )
+            check_size(name, shape, self.refuse)
             self.shapes[name] = shape
         if not self.shapes[name]:
             raise self.refuse(name, "its size depends on itself; give the loop a node with parameters of its size")
@@ -264,7 +270,7 @@ class GraphReader:
 
     def check_gain(self, name: str, values: Mapping[str, Floats]) -> None:
         """Warn where the input would be scaled, which most exporting frameworks do not do."""
-        if self.conventions.gain == "unit":
+        if self.by_node.get(name, {}).get("gain", self.conventions.gain) == "unit":
             return
         dt = self.conventions.dt
         for factor, tau in NEURONS[self.kind(name)].gains:

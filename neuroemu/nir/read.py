@@ -1,4 +1,4 @@
-"""NIR graphs in and out (neuromorphs/NIR): nodes become populations, what lies between them projections.
+"""NIR graphs (neuromorphs/NIR) as networks: nodes become populations, what lies between them projections.
 
 NIR carries neither dt nor the reset rule, its timing, the comparison or the decay: these are options here, with the defaults
 of network.Conventions, read from and written to the graph's metadata under ``neuroemu``.
@@ -6,56 +6,57 @@ of network.Conventions, read from and written to the graph's metadata under ``ne
 
 from __future__ import annotations
 
+import math
 import os
-import signal
-import warnings
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, TypeVar
 
-import h5py
 import nir
 import numpy as np
 
-from neuroemu.base.errors import FileError, NetworkError, NeuroemuError
-from neuroemu.base.files import path_whole
-from neuroemu.base.reading import most_bytes
-from neuroemu.network.conventions import Conventions, by_present_names
-from neuroemu.network.network import HostInput, Network, Population, Projection
-from neuroemu.network.synapses import synapses
+from neuroemu.base.errors import FileError, NetworkError
+from neuroemu.base.fields import shortened
+from neuroemu.base.hdf5 import Format, opened, short, tried
+from neuroemu.network.conventions import Conventions, by_node, by_present_names
+from neuroemu.network.network import Network
 from neuroemu.nir.graph import GraphReader
-from neuroemu.nir.nodes import NEURONS, SUPPORTED
-from neuroemu.nir.sizes import StatedError, check_stated
+from neuroemu.nir.nodes import SUPPORTED
 
+FORMAT = Format("NIR", "nir.write")
 METADATA = "neuroemu"
-PATIENCE_S = 60
-"""Seconds that HDF5 may take to read a file."""
-WORK_S, WORK_BYTES = 10, 1 << 22
-"""Seconds of a processor's work that a file may take, and bytes for which there is one more: reading takes a hundredth of it."""
-MOST_SAID = 1 << 12
-"""Bytes of a refusal, less than a pipe takes at once."""
+"""The metadata group with the conventions that NIR has no place for."""
+NODES = "nodes"
+"""In that group: conventions of single nodes, by their name."""
+LONGEST = 40
+"""Letters of a node's type that an error repeats; the longest that is imported has nine."""
+SHAPES = "neuroemu_shapes"
+"""The metadata group with the shapes of populations that are written flat, by name."""
+Value = TypeVar("Value")
+ByNode: TypeAlias = Value | Mapping[str, Value] | None
+"""A convention: one value for all nodes, or values by node and "*" for the others."""
 
 
 def read_nir(
     path: str | os.PathLike[str],
     *,
     dt: float | None = None,
-    reset: Literal["zero", "subtract"] | None = None,
-    reset_timing: Literal["now", "next"] | None = None,
-    spike_if: Literal[">", ">="] | None = None,
-    decay: Literal["euler", "exp"] | None = None,
-    gain: Literal["nir", "unit"] | None = None,
-    max_spikes: int | None = None,
+    reset: ByNode[Literal["zero", "subtract"]] = None,
+    reset_timing: ByNode[Literal["now", "next"]] = None,
+    spike_if: ByNode[Literal[">", ">="]] = None,
+    decay: ByNode[Literal["euler", "exp"]] = None,
+    gain: ByNode[Literal["nir", "unit"]] = None,
+    max_spikes: ByNode[int] = None,
     graded_input: bool = False,
     compare: Literal[">", ">="] | None = None,
 ) -> Network:
     """Read a NIR file as a Network.
 
-    Options left out are taken from the file's ``neuroemu`` metadata, else from Conventions. ``graded_input`` lets the input's
-    values multiply the weights; otherwise the input is spikes. Warns (ConventionWarning) where an input gain r, or a w_in,
-    is not what leaves the input unscaled, and where a shape was repaired. ``compare`` is what ``spike_if`` was called.
+    Options left out are taken from the file's ``neuroemu`` metadata, else from Conventions. A convention may be said by node:
+    ``reset={"*": "zero", "lif1": "subtract"}``. ``graded_input`` lets the input's values multiply the weights; otherwise the
+    input is spikes. Warns (ConventionWarning) where an input gain r, or a w_in, is not what leaves the input unscaled, and
+    where a shape was repaired. ``compare`` is what ``spike_if`` was called.
 
     Raises FileError for a file that is no NIR file, NetworkError for nodes and parameters that cannot be imported.
     """
@@ -63,22 +64,21 @@ def read_nir(
     given = {"dt": dt, "reset": reset, "reset_timing": reset_timing, "spike_if": spike_if, "decay": decay, "gain": gain,
              "max_spikes": max_spikes, "compare": compare}  # fmt: skip
     stated = {name: value for name, value in given.items() if value is not None}
-    conventions = _conventions(path, graph, by_present_names(stated))
-    return GraphReader(str(path), graph, conventions, graded_input).network()
+    conventions, nodes = _conventions(path, graph, by_present_names(stated))
+    return _shaped(path, graph, GraphReader(str(path), graph, conventions, nodes, graded_input).network())
 
 
 def _load(path: str | os.PathLike[str]) -> Any:
     if not Path(path).is_file():
         raise FileError(f"{path}: no such file; give the path of a NIR file")
-    problem = _tried(path)
+    problem = tried(path, FORMAT, lambda: _read(path))
     if problem is not None:
         raise problem
     return _read(path)
 
 
 def _read(path: str | os.PathLike[str]) -> Any:
-    kinds = _checked(path)
-    for name, kind in kinds.items():
+    for name, kind in _checked(path):
         if kind not in SUPPORTED:
             raise NetworkError(
                 f"{path}: node '{name}' is a {kind}, which is not imported; neuroemu imports {', '.join(SUPPORTED)}"
@@ -86,161 +86,82 @@ def _read(path: str | os.PathLike[str]) -> Any:
     try:
         return nir.read(path, type_check=False)
     except Exception as error:
-        raise NetworkError(f"{path}: the graph cannot be read ({_short(error)}); export it again") from None
+        raise NetworkError(f"{path}: the graph cannot be read ({short(error)}); export it again") from None
 
 
-def _checked(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Type of every node of a file that is a NIR file."""
-    try:
-        with h5py.File(path, "r") as file:
-            check_stated(file)
-            return _kinds(file["node"])
-    except StatedError as error:
-        raise FileError(f"{path}: is not read, for {error}; export it with nir.write") from None
-    except Exception as error:
-        raise FileError(f"{path}: is not a NIR file ({_short(error)}); export it with nir.write") from None
+def _checked(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
+    """Name and type of every node of a file that is a NIR file."""
+    return opened(path, FORMAT, lambda file: _kinds(file["node"]))
 
 
-def _tried(path: str | os.PathLike[str]) -> NeuroemuError | None:
-    """What a process of its own says that reads the file first; None if it reads it to its end.
-
-    Damaged files crash the HDF5 library, send it round in circles, or make it take gigabytes that the file only claims to have. So
-    what is refused there is never opened here.
-    """
-    if not hasattr(os, "fork"):
-        return None
-    reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # other threads: the child only reads, and leaves by _exit
-        child = os.fork()
-    if child == 0:
-        _try_and_exit(path, writer)
-    os.close(writer)
-    with os.fdopen(reader, encoding="utf-8", errors="replace") as said:
-        kind, _, text = said.read().partition("\n")
-    if os.WIFSIGNALED(os.waitpid(child, 0)[1]):
-        return FileError(f"{path}: is damaged: the HDF5 library crashes or hangs on it; export it again")
-    return {"": None, "FileError": FileError(text), "NetworkError": NetworkError(text)}[kind]
-
-
-def _try_and_exit(path: str | os.PathLike[str], writer: int) -> None:
-    """In the child: read the file within limits of time and memory, say what was refused, and leave."""
-    problem: Exception | None = None
-    try:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(PATIENCE_S)
-        signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_PROF, WORK_S + os.path.getsize(path) / WORK_BYTES)  # noqa: PTH202
-        _limit_memory()
-        _read(path)
-    except NeuroemuError as error:
-        problem = error
-    except BaseException as error:
-        problem = FileError(f"{path}: is not a NIR file ({type(error).__name__}); export it with nir.write")
-    finally:
-        if problem is not None:
-            os.write(writer, f"{type(problem).__name__}\n{problem}".encode("utf-8", "replace")[:MOST_SAID])
-        os._exit(0)
-
-
-def _limit_memory() -> None:
-    """Let the process take as much more memory as a file's arrays may, once in HDF5 and once in NumPy; where the system counts it."""
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + 2 * most_bytes()
-        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
-
-
-def _short(error: Exception) -> str:
-    text = str(error).strip().split("\n")[0] or type(error).__name__
-    return text if len(text) <= 120 else f"{text[:117]}..."
-
-
-def _kinds(group: Any, prefix: str = "") -> dict[str, str]:
-    """Type of every node, by name; nested names are joined by a dot."""
-    found = {}
+def _kinds(group: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """Name and type of every node; nested names are joined by a dot, so a name may occur twice."""
+    found = []
     for name, node in group["nodes"].items():
-        kind = node["type"][()]
-        found[f"{prefix}{name}"] = kind.decode() if isinstance(kind, bytes) else str(kind)
-        if found[f"{prefix}{name}"] == "NIRGraph":
-            found |= _kinds(node, f"{prefix}{name}.")
+        stored = node["type"][()]
+        kind = stored.decode() if isinstance(stored, bytes) else str(stored)
+        found.append((f"{prefix}{name}", kind if len(kind) <= LONGEST else f"{' '.join(kind[:LONGEST].split())}..."))
+        if kind == "NIRGraph":
+            found += _kinds(node, f"{prefix}{name}.")
     return found
 
 
-def _conventions(path: object, graph: Any, given: Mapping[str, Any]) -> Conventions:
-    stored = graph.metadata.get(METADATA, {}) if isinstance(graph.metadata, dict) else {}
+def _conventions(path: object, graph: Any, given: Mapping[str, Any]) -> tuple[Conventions, dict[str, dict[str, Any]]]:
+    """The conventions of a file with those that are given over them, and by node what differs."""
+    metadata = graph.metadata if isinstance(graph.metadata, dict) else {}
+    stored = dict(_table(path, METADATA, metadata.get(METADATA, {})))
+    nodes = _table(path, f"{METADATA}/{NODES}", stored.pop(NODES, {}))
+    common, by_name = by_node(given)
+    read = _stated(path, METADATA, stored)
+    merged = {str(node): _stated(path, f"{METADATA}/{NODES}/{node}", values) for node, values in nodes.items()}
+    for values in merged.values():  # what is said of all now holds for all
+        for name in common:
+            values.pop(name, None)
+    for node, values in by_name.items():
+        merged[node] = {**merged.get(node, {}), **values}
+    return Conventions(**{**read, **common}), merged
+
+
+def _table(path: object, place: str, value: Any) -> dict[str, Any]:
+    """A group of the metadata: whatever else it is would be left out in silence."""
+    if not isinstance(value, dict):
+        raise NetworkError(f"{path}: metadata {place} is {_line(value)}, not a group of values; correct or remove it")
+    return value
+
+
+def _stated(path: object, place: str, stored: Any) -> dict[str, Any]:
+    """Conventions as a file's metadata states them."""
     known = {field.name for field in fields(Conventions)}
     read = {}
-    for name, value in by_present_names(stored, warn=False).items() if isinstance(stored, dict) else ():
+    for name, value in by_present_names(_table(path, place, stored), warn=False).items():
         if name not in known:
             raise NetworkError(
-                f"{path}: metadata neuroemu/{name} is not a convention; the conventions are {', '.join(sorted(known))}"
+                f"{path}: metadata {place}/{name} is not a convention; the conventions are {', '.join(sorted(known))}"
             )
-        plain = value.decode() if isinstance(value, bytes) else value
+        plain = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
         read[name] = plain.item() if isinstance(plain, np.generic) else plain
-    return Conventions(**{**read, **given})
+        if not isinstance(read[name], str | int | float):
+            raise NetworkError(f"{path}: metadata {place}/{name} is {_line(value)}; give one word or one number")
+    return read
 
 
-def write_nir(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write a float network as a NIR file with its conventions in the metadata, whole or not at all.
-
-    An earlier file is replaced. Raises FileError, and NetworkError for populations in register units and rules, which NIR cannot express.
-    """
-    nodes: dict[str, Any] = {}
-    edges: list[tuple[str, str]] = []
-    for population in network.populations:
-        nodes[population.name] = _node(population)
-    for projection in network.projections:
-        _write_projection(network, projection, nodes, edges)
-    for name in network.outputs:
-        label = "output" if len(network.outputs) == 1 else f"output_{name}"
-        while label in nodes:  # a population of that name
-            label += "_"
-        nodes[label] = nir.Output({"output": np.array(network.population(name).shape)})
-        edges.append((name, label))
-    metadata = {METADATA: asdict(network.conventions)}
-    graph = nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
-    with path_whole(Path(path)) as inside:
-        nir.write(inside, graph)
+def _line(value: Any) -> str:
+    """A value of the metadata on one line, cut if it is long."""
+    return shortened(" ".join(str(value).split()))
 
 
-def _node(population: Population) -> Any:
-    neuron = population.neuron
-    if isinstance(neuron, HostInput):
-        return nir.Input({"input": np.array(population.shape)})
-    kind = type(neuron).__name__
-    if kind not in NEURONS:
-        raise NetworkError(f"population '{population.name}' is in register units; NIR holds float models only")
-    values = {
-        field.name: np.broadcast_to(np.asarray(getattr(neuron, field.name), np.float64), population.shape).copy()
-        for field in fields(neuron)
-        if field.name != "bias"
-    }
-    return getattr(nir, kind)(**values)
-
-
-def _write_projection(
-    network: Network, projection: Projection, nodes: dict[str, Any], edges: list[tuple[str, str]]
-) -> None:
-    source, target = network.population(projection.pre), network.population(projection.post)
-    if projection.rule is not None:
-        raise NetworkError(
-            f"projection '{projection.label}' runs a rule; NIR holds no rules, write the network without it"
-        )
-    pre, post, weight, delay = synapses(projection, source.n, target.n)
-    into = network.into(target.name)
-    bias = np.broadcast_to(np.asarray(getattr(target.neuron, "bias", 0.0), np.float64).ravel(), (target.n,))
-    for ticks in np.unique(delay) if delay.size else [0]:
-        matrix = np.zeros((target.n, source.n))
-        matrix[post[delay == ticks], pre[delay == ticks]] = weight[delay == ticks]
-        stem = f"{projection.label}" if len(np.unique(delay)) <= 1 else f"{projection.label}.{ticks}"
-        first = projection is into[0] and (not delay.size or ticks == delay.min())
-        nodes[f"{stem}.weight"] = nir.Affine(matrix, bias.copy()) if first and np.any(bias != 0) else nir.Linear(matrix)
-        tail = source.name
-        if ticks:
-            nodes[f"{stem}.delay"] = nir.Delay(np.full(source.n, ticks * network.conventions.dt))
-            edges.append((tail, f"{stem}.delay"))
-            tail = f"{stem}.delay"
-        edges += [(tail, f"{stem}.weight"), (f"{stem}.weight", target.name)]
+def _shaped(path: object, graph: Any, network: Network) -> Network:
+    """The network with the shapes that ``write_nir`` kept in the metadata for populations of more than one dimension."""
+    stored = graph.metadata.get(SHAPES, {}) if isinstance(graph.metadata, dict) else {}
+    shapes = {}
+    for name, value in stored.items() if isinstance(stored, dict) else ():
+        sizes = np.atleast_1d(value)
+        known = [population for population in network.populations if population.name == name]
+        if not known or sizes.dtype.kind not in "iu" or np.any(sizes < 1) or math.prod(sizes.tolist()) != known[0].n:
+            has = f"has {known[0].n} neurons" if known else "is no population"
+            raise NetworkError(
+                f"{path}: metadata {SHAPES}/{name} is {_line(value)}, but '{name}' {has}; correct or remove it"
+            )
+        shapes[name] = tuple(int(size) for size in sizes)
+    populations = [replace(p, size=shapes.get(p.name, p.size)) for p in network.populations]
+    return replace(network, populations=tuple(populations))

@@ -164,6 +164,7 @@ SYNAPSES: dict[str, tuple[dict[str, Any], str]] = {
         {"weight": np.ones((3, 2))},
         "projection 'p': weight has shape (3, 2), its populations need (2, 2); rows are pre, columns post (NIR's matrices are transposed)",
     ),
+    "complex": ({"weight": [[1j, 2]]}, "projection 'p': weight holds complex numbers; give real ones"),
     "words": ({"weight": [["a", "b"]]}, "projection 'p': weight is not numeric; give numbers"),
     "ragged": ({"weight": [[1], [1, 2]]}, "projection 'p': weight is not numeric; give numbers"),
     "not a number": ({"weight": [[1, np.nan], [1, 1]]}, "projection 'p': weight holds nan; give finite numbers"),
@@ -219,6 +220,7 @@ def test_a_size_may_come_from_numpy() -> None:
 
 EXP = ne.Conventions(decay="exp")
 VALUES: dict[str, tuple[Any, ne.Conventions | None, str]] = {
+    "complex": (ne.LIF([1j, 1]), None, "population 'a': tau holds complex numbers; give real ones"),
     "words": (ne.LIF("fast"), None, "population 'a': tau is not numeric; give numbers"),
     "not a number": (ne.LIF(1e-3, r=[1, np.nan]), None, "population 'a': r holds nan; give finite numbers"),
     "endless threshold": (ne.IF(np.inf), None, "population 'a': v_threshold holds inf; give finite numbers"),
@@ -232,6 +234,7 @@ VALUES: dict[str, tuple[Any, ne.Conventions | None, str]] = {
         None,
         "population 'a': tau_mem is 5e-05 s, below the tick of 0.0001 s; use a smaller dt, or decay='exp'",
     ),
+    "no tau in euler": (ne.LIF(0), None, "population 'a': tau is 0 s; a time constant is above 0"),
     "no tau": (ne.CubaLI(0, 1e-3), EXP, "population 'a': tau_syn is 0 s; a time constant is above 0"),
     "endless r": (ne.LIF(1e-3, r=np.inf), None, "population 'a': r is infinite but tau is not; give a finite r"),
     "endless w_in": (

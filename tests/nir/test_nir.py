@@ -112,6 +112,26 @@ def test_nested_graphs_lose_their_border(tmp_path: Path) -> None:
     assert network.outputs == ("lif.cells",)
 
 
+def test_a_nested_name_does_not_hide_another_node(tmp_path: Path) -> None:
+    """A nested graph m with a node lif, beside a node called m.lif: both run, and the outer one keeps its name."""
+    inner = {
+        "input": nir.Input({"input": np.array([3])}),
+        "lif": lif(3, v_threshold=ONE(3) * 7),
+        "output": nir.Output({"output": np.array([3])}),
+    }
+    nodes = plain()[0] | {
+        "m": nir.NIRGraph(inner, [("input", "lif"), ("lif", "output")], type_check=False),
+        "m.lif": lif(3, v_threshold=ONE(3) * 5),
+        "to": nir.Linear(np.eye(3)),
+    }
+    del nodes["lif"]
+    network = read(tmp_path, nodes, [("in", "fc"), ("fc", "m"), ("m", "to"), ("to", "m.lif"), ("m.lif", "o")])
+    thresholds = {p.name: float(p.neuron.v_threshold[0]) for p in network.populations[1:]}
+    assert thresholds == {"m.lif_": 7, "m.lif": 5}
+    assert [(p.pre, p.post) for p in network.projections] == [("in", "m.lif_"), ("m.lif_", "m.lif")]
+    assert network.outputs == ("m.lif",)
+
+
 def test_conventions_travel_in_the_file(tmp_path: Path) -> None:
     conventions = ne.Conventions(dt=1e-3, reset="subtract", spike_if=">=")
     network = ne.Network(
@@ -172,6 +192,17 @@ def nested(n_inputs: int) -> nir.NIRGraph:
 
 BAD_GRAPHS = [
     (change(edges=[("in", "ghost")]), "{p}: edge ('in', 'ghost') names 'ghost', which is no node; correct the edges"),
+    (change(edges=[("in", "fc")]), "{p}: edge ('in', 'fc') is listed twice; keep one"),
+    (change({"fc": nir.Linear(ONE((3, 2)) * np.nan)}), "{p}: node 'fc': weight holds nan; give numbers"),
+    (change({"lif": lif(3, tau=np.array([1e-3, 0, 1e-3]))}), "{p}: node 'lif': tau is 0 s; a time constant is above 0"),
+    (change({"o": nir.Output({"output": np.array([1.5])})}),
+     "{p}: node 'o': output_type is a list of 1; give whole numbers"),
+    (change({"in": nir.Input({"input": np.array([2.0])})}),
+     "{p}: node 'in': input_type is a list of 1; give whole numbers"),
+    (change({"in": nir.Input({"input": np.array([[2], [1]])})}),
+     "{p}: node 'in': input_type has shape (2, 1); give one whole number an axis"),
+    (change({"o": nir.Output({"output": np.array([], np.int64)})}),
+     "{p}: node 'o': output_type has shape (0,); give one whole number an axis"),
     (change({"lif": nested(2)}), "{p}: node 'lif': nested graph has 2 Input nodes; give it one"),
     (change({"in": lif(2)}, [("in", "in")]), "{p}: the graph has no Input node; add one"),
     (change({"o": lif(3)}), "{p}: the graph has no Output node; add one"),
@@ -252,24 +283,18 @@ def test_metadata_that_is_no_convention(tmp_path: Path) -> None:
         ne.read_nir(path)
 
 
-# ---- what NIR cannot hold
-def units(neuron: Any, **projection: Any) -> ne.Network:
-    return ne.Network(
-        [ne.Population("in", 1, ne.HostInput()), ne.Population("out", 1, neuron)],
-        [ne.Projection("in", "out", [[1]], **projection)],
-        outputs=["out"],
-    )
-
-
-def test_what_nir_cannot_hold_is_not_written(tmp_path: Path) -> None:
-    path = tmp_path / "n.nir"
-    with fails(ne.NetworkError, "population 'out' is in register units; NIR holds float models only"):
-        ne.write_nir(units(ne.Firmware("if", {"threshold": 3})), path)
-    text = "projection 'in->out' runs a rule; NIR holds no rules, write the network without it"
-    with fails(ne.NetworkError, text):
-        ne.write_nir(units(ne.LIF(tau=1e-3), rule="some"), path)
-    assert not list(tmp_path.iterdir())
-    gone = tmp_path / "no" / "n.nir"
-    text = f"{gone}: cannot be written (No such file or directory); check the folder and its permissions"
-    with fails(ne.FileError, text):
-        ne.write_nir(units(ne.LIF(tau=1e-3)), gone)
+@pytest.mark.parametrize(
+    ("metadata", "text"),
+    [
+        ({"neuroemu": 3}, "{p}: metadata neuroemu is 3, not a group of values; correct or remove it"),
+        ({"neuroemu": {"nodes": "lif"}}, "{p}: metadata neuroemu/nodes is lif, not a group of values; correct or remove it"),
+        ({"neuroemu": {"nodes": {"lif": 1}}}, "{p}: metadata neuroemu/nodes/lif is 1, not a group of values; correct or remove it"),
+        ({"neuroemu": {"reset": np.array([1, 2])}}, "{p}: metadata neuroemu/reset is [1 2]; give one word or one number"),
+        ({"neuroemu": {"nodes": {"lif": {"max_spikes": np.zeros((2, 1))}}}},
+         "{p}: metadata neuroemu/nodes/lif/max_spikes is [[0.] [0.]]; give one word or one number"),
+    ],
+)  # fmt: skip
+def test_metadata_of_another_kind(metadata: dict[str, Any], text: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "x.nir", *plain(), metadata=metadata)
+    with fails(ne.NetworkError, text.format(p=path)):
+        ne.read_nir(path)
