@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -79,6 +80,12 @@ class Session:
         self._columns: list[tuple[int, int, int, int, int]] = []
         self._begun = self._uncommitted = 0
         self._number = -1
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled: hooks and registers are bound to each other, and a copy would change this one's."""
+        raise RunError(
+            "a session is not copied; make another with ne.Session(image), and load and step it as this one was"
+        )
 
     # ---- where it is
     @property
