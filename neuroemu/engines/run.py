@@ -20,7 +20,7 @@ from neuroemu.engines.job import Job, Outcome, Progress, longest, silent
 from neuroemu.image.image import Image
 from neuroemu.image.memory import Memory, check_memory, remembered, unchanged
 from neuroemu.language.isa import MAX_BATCH, MAX_TICKS
-from neuroemu.network.stimulus import Stimulus, silence, stimulus
+from neuroemu.network.stimulus import Stimulus, no_ticks_beside, silence, stimulus
 from neuroemu.results.packets import header_of, recorder
 from neuroemu.results.recording import Header
 from neuroemu.results.run import Layer, Run
@@ -42,8 +42,7 @@ def as_stimulus(image: Image, inputs: Inputs | None, ticks: int | None = None) -
     """
     if inputs is None:
         return silence(ticks, host_sizes(image))
-    if ticks is not None:
-        raise StimulusError(f"ticks is {ticks} beside an input, whose rows say how long it lasts; give one of them")
+    no_ticks_beside(ticks)
     return inputs if isinstance(inputs, Stimulus) else stimulus(inputs, host_sizes(image))
 
 

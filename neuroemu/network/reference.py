@@ -17,7 +17,7 @@ from neuroemu.base.errors import NetworkError
 from neuroemu.network.align import align
 from neuroemu.network.discrete import Discrete, discretize
 from neuroemu.network.network import FLOAT_MODELS, HostInput, Network, Population, Projection
-from neuroemu.network.stimulus import dense_inputs, silence
+from neuroemu.network.stimulus import dense_inputs, no_ticks_beside, silence
 from neuroemu.network.synapses import synapses
 
 
@@ -91,6 +91,8 @@ def simulate(
     Raises StimulusError, and NetworkError for populations in register units.
     """
     sizes = {p.name: p.n for p in network.populations if isinstance(p.neuron, HostInput)}
+    if inputs is not None:
+        no_ticks_beside(ticks)
     dense = {} if inputs is None else dense_inputs(inputs, sizes)
     rows, n = next(iter(dense.values())).shape[:2] if dense else (silence(ticks, sizes).rows, 1)
     for population in network.populations:

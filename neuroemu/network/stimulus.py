@@ -144,6 +144,12 @@ class Stimulus:
         return Stimulus(self.rows, high - low, events, values, self.first + low)
 
 
+def no_ticks_beside(ticks: int | None) -> None:
+    """Refuse a number of ticks where input is given. Raises StimulusError."""
+    if ticks is not None:
+        raise StimulusError(f"ticks is {ticks} beside an input, whose rows say how long it lasts; give one of them")
+
+
 def silence(ticks: int | None, hosts: Iterable[str]) -> Stimulus:
     """Input of one presentation in which the host, whose inputs are named, sends nothing for so many rows. Raises StimulusError."""
     if ticks is None:
