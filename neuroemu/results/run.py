@@ -274,7 +274,7 @@ class Run:
             "timing": None if self.timing is None else self.timing.as_dict(),
             **extra,
         }
-        (folder / "chip.toml").write_text(self.chip_text)
+        (folder / "chip.toml").write_bytes(self.chip_text.encode())
         arrays = {f"spikes.{name}": getattr(self.spikes, name) for name in Spikes.FIELDS}
         arrays |= {f"probes.{population}.{register}": array for (population, register), array in self.probes.items()}
         for what in ("readout", "state", "weights"):
@@ -284,7 +284,7 @@ class Run:
         if self.lengths is not None:
             arrays["ticks.lengths"] = self.lengths
         header["digest"] = digest_of(header, self.chip_text, arrays)
-        (folder / "run.json").write_text(json.dumps(header, indent=1) + "\n")
+        (folder / "run.json").write_bytes(json.dumps(header, indent=1).encode() + b"\n")
         with (folder / "spikes.npz").open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
