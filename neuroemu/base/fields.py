@@ -18,6 +18,8 @@ LONGEST_SHOWN = 60
 """Characters of a wrong value that a message shows: the value may be a file of megabytes."""
 MOST_NESTED = 32
 """Levels of lists and tables in a value that is kept as it is."""
+LONGEST_NAME = 4000
+"""Characters of a name: the name of an array in an archive, of which it is a part, has at most 65535 bytes."""
 
 
 class WrongFieldError(ValueError):
@@ -106,6 +108,18 @@ class Field:
         for field in inner:
             field.plain(depth + 1)
         return self.value
+
+
+def unfit(name: object) -> str:
+    """What keeps a name out of messages, tables and archives; empty if nothing does."""
+    if not isinstance(name, str):
+        return f"is {shown(name)}, no string"
+    if not name:
+        return "is empty"
+    if len(name) > LONGEST_NAME:
+        return f"has {len(name)} characters, {LONGEST_NAME} is the most"
+    odd = next((character for character in name if not character.isprintable()), "")
+    return f"holds {odd!a}, which cannot be printed" if odd else ""
 
 
 def shown(value: object) -> str:

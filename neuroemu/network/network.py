@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from neuroemu.base.arrays import Floats
 from neuroemu.base.errors import NetworkError
+from neuroemu.base.fields import unfit
 from neuroemu.base.shelf import unknown
 from neuroemu.language.isa import NEURON_CHANNELS
 from neuroemu.network.conventions import Conventions
@@ -291,11 +292,9 @@ def default_routes(source: Population) -> dict[str, tuple[Route, ...]]:
 
 
 def _validate(network: Network) -> None:
-    _unique("population", [population.name for population in network.populations])
-    _unique("projection", [projection.label for projection in network.projections])
+    _names("population", [population.name for population in network.populations])
+    _names("projection", [projection.label for projection in network.projections])
     for population in network.populations:
-        if not population.name:
-            raise NetworkError("a population has no name; name it")
         sizes = population.size if isinstance(population.size, tuple | list) else (population.size,)
         if not sizes or not all(isinstance(size, int | np.integer) and size >= 1 for size in sizes):
             raise NetworkError(
@@ -361,9 +360,11 @@ def _validate_view(projection: Projection, target: Population) -> None:
         )
 
 
-def _unique(what: str, names: Iterable[str]) -> None:
+def _names(what: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
+        if wrong := unfit(name):
+            raise NetworkError(f"the name of a {what} {wrong}; give it another")
         if name in seen:
             raise NetworkError(f"two {what}s are called '{name}'; give each its own name")
         seen.add(name)

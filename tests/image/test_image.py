@@ -108,6 +108,9 @@ NO_IMAGES = {
     "header is not JSON": archive(header=header("{")),
     "header is a list": archive(header=header("[]")),
     "header is nested": archive(header=header("[" * 100_000)),
+    "half a character": archive(header=header('{"format": 1, "digest": "", "notes": ["\\ud83d"]}')),
+    "half a character in a name": archive(header=header('{"format": 1, "digest": "", "\\uDEAD": 1}')),
+    "half a character, raw": archive(header=np.frombuffer(b'{"format": 1, "digest": "\xed\xa0\xbd"}', np.uint8)),
     "no format": archive(header=header("{}")),
     "no digest": archive(header=header('{"format": 1}')),
 }
