@@ -19,6 +19,7 @@ from neuroemu.base.errors import NetworkError
 from neuroemu.base.fields import unfit
 from neuroemu.base.shelf import unknown
 from neuroemu.language.isa import NEURON_CHANNELS
+from neuroemu.language.switches import whole
 from neuroemu.network.conventions import Conventions
 
 BEYOND = 1 << 31
@@ -100,6 +101,9 @@ class Firmware:
     program: str
     params: Mapping[str, ArrayLike] = field(default_factory=dict)
     switches: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "switches", whole(self.switches))
 
 
 Neuron = HostInput | LIF | CubaLIF | IF | LI | CubaLI | Firmware
@@ -184,6 +188,9 @@ class Projection:
     mirror: str | None = None
     view: View | None = None
     switches: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "switches", whole(self.switches))
 
     @property
     def label(self) -> str:
