@@ -20,6 +20,7 @@ from neuroemu.engines.job import Job, Outcome, Progress, longest, silent
 from neuroemu.image.image import Image
 from neuroemu.image.memory import Memory, check_memory, remembered, unchanged
 from neuroemu.language.isa import MAX_BATCH, MAX_TICKS
+from neuroemu.network.integers import integer
 from neuroemu.network.stimulus import Stimulus, no_ticks_beside, silence, stimulus
 from neuroemu.results.packets import header_of, recorder
 from neuroemu.results.recording import Header
@@ -79,6 +80,8 @@ def run(
         raise unknown("engine", engine, ENGINES)
     if (reason := available_engines()[engine]) is not None:
         raise RunError(reason)
+    commit_every, seed = integer(commit_every, "commit_every", RunError), integer(seed, "seed", RunError)
+    plastic = bool(plastic)
     if not 1 <= commit_every <= MAX_BATCH:
         raise RunError(f"commit_every is {commit_every}; commit after 1 to {MAX_BATCH} presentations")
     if timing not in (None, "twin"):

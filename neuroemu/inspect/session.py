@@ -22,6 +22,7 @@ from neuroemu.inspect.condition import Condition, condition, expression
 from neuroemu.inspect.follow import Flight, Journey, Sent, SynapseLog, SynapseRow, flight, journey
 from neuroemu.inspect.inside import Cell, Inside
 from neuroemu.language.isa import MAX_TICKS
+from neuroemu.network.integers import integer
 from neuroemu.network.stimulus import PAYLOAD_LIMIT, Stimulus
 from neuroemu.results.counts import Counts
 from neuroemu.results.run import Spikes
@@ -67,6 +68,7 @@ class Session:
     """
 
     def __init__(self, image: Image, *, seed: int = 0, plastic: bool = False) -> None:
+        seed, plastic = integer(seed, "seed", RunError), bool(plastic)
         if not -(1 << 63) <= seed < 1 << 63:
             raise RunError(f"seed is {seed}; use one from -2**63 to 2**63 - 1")
         self.image, self.seed, self.plastic = image, seed, plastic

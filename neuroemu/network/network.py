@@ -21,6 +21,7 @@ from neuroemu.base.shelf import unknown
 from neuroemu.language.isa import NEURON_CHANNELS
 from neuroemu.language.switches import whole
 from neuroemu.network.conventions import Conventions
+from neuroemu.network.integers import integer
 
 BEYOND = 1 << 31
 """Past every index and delay: a float this large may not survive the way into an integer."""
@@ -106,6 +107,12 @@ class Firmware:
         object.__setattr__(self, "switches", whole(self.switches))
 
 
+def _make_whole(item: object, what: str, *fields: str) -> None:
+    """Make fields of a frozen object Python's own integers. Raises NetworkError for what is no whole number."""
+    for name in fields:
+        object.__setattr__(item, name, integer(getattr(item, name), f"{what}: {name}"))
+
+
 Neuron = HostInput | LIF | CubaLIF | IF | LI | CubaLI | Firmware
 FLOAT_MODELS: dict[type, str] = {LIF: "lif", CubaLIF: "cuba_lif", IF: "if", LI: "li", CubaLI: "cuba_li"}
 """The shipped program each float model is compiled to."""
@@ -131,7 +138,7 @@ class Population:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the population."""
-        return (int(self.size),) if isinstance(self.size, int | np.integer) else tuple(self.size)
+        return (int(self.size),) if isinstance(self.size, int | np.integer) else tuple(int(side) for side in self.size)
 
     @property
     def n(self) -> int:
@@ -164,6 +171,9 @@ class View:
     shift: int
     bits: int
     rounding: Literal["nearest", "floor"] = "nearest"
+
+    def __post_init__(self) -> None:
+        _make_whole(self, "view", "shift", "bits")
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +221,9 @@ class Phase:
     learning: bool = False
     until_quiet: bool = False
 
+    def __post_init__(self) -> None:
+        _make_whole(self, "phase", "number", "ticks")
+
 
 @dataclass(frozen=True)
 class Modulator:
@@ -218,6 +231,9 @@ class Modulator:
 
     population: str
     tick: int
+
+    def __post_init__(self) -> None:
+        _make_whole(self, "modulator", "tick")
 
 
 @dataclass(frozen=True, eq=False)
