@@ -7,6 +7,7 @@ format says is refused by its place, its value and what is allowed there.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ LONGEST_SHOWN = 60
 """Characters of a wrong value that a message shows: the value may be a file of megabytes."""
 MOST_NESTED = 32
 """Levels of lists and tables in a value that is kept as it is."""
+_HALF = re.compile("[\ud800-\udfff]")
+"""What JSON can escape and UTF-8 cannot write. Paths may hold it: it stands for bytes of a name that is not UTF-8."""
 LONGEST_NAME = 4000
 """Characters of a name: the name of an array in an archive, of which it is a part, has at most 65535 bytes."""
 
@@ -56,9 +59,12 @@ class Field:
         return self.value
 
     def text(self, most: int | None = None) -> str:
-        """A string, of at most so many characters if a limit is given."""
+        """A string, of at most so many characters if a limit is given: then it is a file's text, and holds no half of a character."""
         if type(self.value) is not str or (most is not None and len(self.value) > most):
             raise self.wrong("a string" if most is None else f"a string of at most {most} characters")
+        half = None if most is None else _HALF.search(self.value)
+        if half:
+            raise WrongFieldError(f"{self.place} holds {half[0]!a}, which is half of a character")
         return self.value
 
     def name(self) -> str:

@@ -6,7 +6,6 @@ import io
 import json
 import math
 import os
-import re
 import stat
 import struct
 import zipfile
@@ -28,8 +27,6 @@ MOST_HEADER = MOST_BYTES // HEADER_SHARE
 MOST_TEXT = 1 << 18
 """Bytes of a text: datasheets, plans and programs. The longest that is shipped has 20 kB, and a program's syntax tree takes a thousand
 times its text."""
-_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
-"""What JSON writes for half of a character past 16 bits; two halves are one character."""
 _MAGIC = b"\x93NUMPY"
 _NPY_HEADER = 10_000
 """Bytes of the header of a .npy file, as NumPy itself has it: it is a Python literal, and longer ones are not safe to read."""
@@ -66,10 +63,7 @@ def read_json(path: str | os.PathLike[str], content: bytes) -> Any:
             f"{HEADER_SHARE} times as many as it has if you trust the file and have the memory"
         )
     try:
-        found = json.loads(content.decode())
-        if _HALF.search(content):
-            json.dumps(found, ensure_ascii=False).encode()  # half a character is text that nothing can write or print
-        return found
+        return json.loads(content)
     except RecursionError:
         raise ValueError("header nested too deeply") from None
 

@@ -17,7 +17,7 @@ from fails import fails
 import neuroemu as ne
 from neuroemu.base.errors import FileError
 from neuroemu.base.formats import read_arrays
-from neuroemu.base.reading import MOST_BYTES, MOST_TEXT, load_arrays, read_json
+from neuroemu.base.reading import MOST_BYTES, MOST_TEXT, load_arrays
 from neuroemu.base.shelf import read_text
 from neuroemu.learning.idx import read_idx
 
@@ -174,14 +174,3 @@ def test_a_text_without_end(tmp_path: Path) -> None:
     text = f"{path}: has more than 262144 bytes, the most that is read of a text; is it the file you meant?"
     with fails(FileError, text):
         ne.load_chip(path)
-
-
-def test_a_character_in_two_halves_is_one() -> None:
-    """JSON writes what lies past 16 bits as two escapes: text like any other, unlike one half alone."""
-    assert read_json("h", b'{"\\ud83d\\ude00": "\\uD83D\\uDE00", "n": 1}') == {
-        "\N{GRINNING FACE}": "\N{GRINNING FACE}",
-        "n": 1,
-    }
-    for half in (b'["\\ud83d"]', b'["\\ude00\\ud83d"]', b'{"\\ude00": 1}'):
-        with pytest.raises(ValueError, match="surrogates not allowed"):
-            read_json("h", half)
