@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuroemu.base.arrays import Ints
-from neuroemu.base.errors import FileError, RunError
+from neuroemu.base.errors import FileError
 from neuroemu.base.files import writable_folder, write_folder
 from neuroemu.base.shelf import unknown
 from neuroemu.chip.aer import CHANNELS
 from neuroemu.image.memory import Memory
+from neuroemu.network.answers import only_output, share_right
 from neuroemu.results.counts import Counts
 from neuroemu.results.timing import Timing
 
@@ -181,21 +182,13 @@ class Run:
 
         Ties go to the lowest neuron. Raises RunError if the network has no single output.
         """
-        if len(self.outputs) != 1:
-            raise RunError(
-                f"the network has {len(self.outputs)} outputs, a prediction needs one; read "
-                "spike_counts of the populations instead"
-            )
-        name = self.outputs[0]
+        name = only_output(self.outputs, "spike_counts")
         score = self.readout[name] if name in self.readout else self.spike_counts(name)
         return np.asarray(score.argmax(axis=1), np.int64)
 
     def accuracy(self, labels: ArrayLike) -> float:
         """Share of presentations whose prediction is the label. Raises RunError if there is not one label a presentation."""
-        expected = np.asarray(labels).ravel()
-        if expected.size != self.n:
-            raise RunError(f"{expected.size} labels for {self.n} presentations; give one a presentation")
-        return float((self.prediction == expected).mean())
+        return share_right(self.prediction, labels)
 
     def _layer(self, population: str) -> Layer:
         if population not in self.layers:

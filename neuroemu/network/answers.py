@@ -1,0 +1,28 @@
+"""Answers held against labels, the same for runs on a chip and for the float reference: one output, one label a presentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from neuroemu.base.arrays import Ints
+from neuroemu.base.errors import RunError
+
+
+def only_output(outputs: Sequence[str], instead: str) -> str:
+    """The output that answers; ``instead`` is what else can be read. Raises RunError if there is not one output."""
+    if len(outputs) != 1:
+        raise RunError(
+            f"the network has {len(outputs)} outputs, a prediction needs one; read {instead} of the populations instead"
+        )
+    return outputs[0]
+
+
+def share_right(prediction: Ints, labels: ArrayLike) -> float:
+    """Share of presentations whose prediction, shape (presentations,), is the label. Raises RunError for another number of labels."""
+    expected = np.asarray(labels).ravel()
+    if expected.size != prediction.size:
+        raise RunError(f"{expected.size} labels for {prediction.size} presentations; give one a presentation")
+    return float((prediction == expected).mean())
