@@ -73,6 +73,10 @@ def test_the_same_file_without_the_fault_runs(tmp_path: Path) -> None:
 LOADED = {
     "a decorator": ("@HARM\ndef wire(", "has a decorator"),
     "a default": ("def wire(x=HARM, *, ", f"would be computed when the file is loaded; {LITERAL}"),
+    "a set that is none": (
+        "from math import pi as set\ndef wire(x=set(), *, ",
+        f"default `set()` of 'wire' would be computed when the file is loaded; {LITERAL}",
+    ),
 }
 
 
