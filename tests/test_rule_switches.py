@@ -174,6 +174,25 @@ def test_an_image_holds_the_switches_of_its_rules(tmp_path: Path) -> None:
     assert other.digest != image.digest
 
 
+@pytest.mark.parametrize("one", [True, np.True_, np.int8(1), 1.0], ids=repr)
+def test_what_is_one_is_a_switch_that_is_one(one: object, tmp_path: Path) -> None:
+    """True and NumPy's numbers compile to the image of 1, which its file takes and gives back."""
+    network, _ = pairs(True)
+    projection, path = network.projections[0], tmp_path / "a.image"
+    assert projection.switches == {"nearest": 1}
+
+    def image(value: object) -> ne.Image:
+        switched = replace(projection, switches={"nearest": value})
+        return ne.compile(replace(network, projections=(switched,)), ATLAS, align=False)
+
+    image(one).save(path)
+    assert ne.load_image(path).digest == image(1).digest != image(0).digest
+    soma = ne.Firmware("lif", switches={"late": one})
+    assert [(name, type(value), value) for name, value in soma.switches.items()] == [("late", int, 1)]
+    program = load_program("stdp.synapse")
+    assert fold(program, {"nearest": one}) == fold(program, {"nearest": 1}) != program  # type: ignore[dict-item]
+
+
 def test_a_projection_without_switches_is_stored_as_it_was() -> None:
     """Images of networks without switches keep their digests: the key is there only if there are any."""
     from neuroemu.image.image import _pack
@@ -282,6 +301,11 @@ def test_switches_that_a_rule_does_not_take_are_refused() -> None:
         ne.FirmwareError,
         f"{path}:1:1: switch 'nearest' of 'stdp.synapse' is 2; a switch is 0 or 1",
         switches={"nearest": 2},
+    )
+    refused(
+        ne.FirmwareError,
+        f"{path}:1:1: switch 'nearest' of 'stdp.synapse' is '1'; a switch is 0 or 1",
+        switches={"nearest": "1"},
     )
     text = (
         f"{path}:1:1: 'stdp.nearest' is 'stdp.synapse' with nearest=1, switches say nearest=0; "

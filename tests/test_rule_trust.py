@@ -73,6 +73,10 @@ def test_the_same_file_without_the_fault_runs(tmp_path: Path) -> None:
 LOADED = {
     "a decorator": ("@HARM\ndef wire(", "has a decorator"),
     "a default": ("def wire(x=HARM, *, ", f"would be computed when the file is loaded; {LITERAL}"),
+    "a set that is none": (
+        "from math import pi as set\ndef wire(x=set(), *, ",
+        f"default `set()` of 'wire' would be computed when the file is loaded; {LITERAL}",
+    ),
 }
 
 
@@ -122,7 +126,8 @@ def test_a_copy_of_a_shipped_rule_runs_its_own_programs(tmp_path: Path) -> None:
         path.write_text(shelf.find_program(name, rule=True)[0].read_text())
         deep = name.startswith("s") and name != "stdp"
         layers = ["in", "h", "out"] if deep else ["in", "out"]
-        populations = [ne.Population(n, 3, ne.HostInput() if n == "in" else ne.LIF(1e-2)) for n in layers]
+        neuron = ne.Firmware("odin_event", {"threshold": 9}) if name == "odin_sdsp" else ne.LIF(1e-2)
+        populations = [ne.Population(n, 3, ne.HostInput() if n == "in" else neuron) for n in layers]
         links = [ne.Projection(a, b, np.zeros((3, 3))) for a, b in pairwise(layers)]
         wired = ne.wire(ne.Network(populations, links, outputs=["out"]), path)
         used = {p.rule for p in wired.projections if p.rule}

@@ -101,7 +101,7 @@ def sdsp() -> Case:
     """Events of the features one after the other, with a time reference a tick."""
     x, _ = samples(8, 3, 9)
     rng = np.random.default_rng(5)
-    neuron = ne.Firmware("odin_event", {"leak": 1, "threshold": 20})
+    neuron = ne.Firmware("odin_event", {"leak": 1, "threshold": 7})
     network = ne.Network(
         [
             ne.Population("in", 8, ne.HostInput()),

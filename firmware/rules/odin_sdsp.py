@@ -75,7 +75,7 @@ def wire(
         ports = {port for entries in (p.routes or {}).values() for port, _ in entries}
         if p.label in projections and ports != {"tref"}:
             posts.add(p.post)
-            p = replace(p, rule="odin_sdsp.synapse")
+            p = replace(p, rule=f"{__name__}.synapse")
         learned.append(p)
     if not posts:
         raise ne.NetworkError(
@@ -86,11 +86,11 @@ def wire(
     for p in network.populations:
         if p.name in posts:
             program = getattr(p.neuron, "program", None)
-            if program not in ("odin_event", "odin_sdsp.neuron"):
+            if program not in ("odin_event", f"{__name__}.neuron"):
                 raise ne.NetworkError(
                     f"odin_sdsp learns at neurons 'odin_event', population '{p.name}' has "
                     f"'{program or type(p.neuron).__name__}'; give it ne.Firmware('odin_event', ...)"
                 )
-            p = replace(p, neuron=ne.Firmware("odin_sdsp.neuron", {**p.neuron.params, **given, "calcium": calcium}))
+            p = replace(p, neuron=ne.Firmware(f"{__name__}.neuron", {**p.neuron.params, **given, "calcium": calcium}))
         populations.append(p)
     return replace(network, populations=tuple(populations), projections=tuple(learned))

@@ -7,6 +7,7 @@ format says is refused by its place, its value and what is allowed there.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,10 @@ LONGEST_SHOWN = 60
 """Characters of a wrong value that a message shows: the value may be a file of megabytes."""
 MOST_NESTED = 32
 """Levels of lists and tables in a value that is kept as it is."""
+_HALF = re.compile("[\ud800-\udfff]")
+"""What JSON can escape and UTF-8 cannot write. Paths may hold it: it stands for bytes of a name that is not UTF-8."""
+LONGEST_NAME = 4000
+"""Characters of a name: the name of an array in an archive, of which it is a part, has at most 65535 bytes."""
 
 
 class WrongFieldError(ValueError):
@@ -54,9 +59,12 @@ class Field:
         return self.value
 
     def text(self, most: int | None = None) -> str:
-        """A string, of at most so many characters if a limit is given."""
+        """A string, of at most so many characters if a limit is given: then it is a file's text, and holds no half of a character."""
         if type(self.value) is not str or (most is not None and len(self.value) > most):
             raise self.wrong("a string" if most is None else f"a string of at most {most} characters")
+        half = None if most is None else _HALF.search(self.value)
+        if half:
+            raise WrongFieldError(f"{self.place} holds {half[0]!a}, which is half of a character")
         return self.value
 
     def name(self) -> str:
@@ -106,6 +114,18 @@ class Field:
         for field in inner:
             field.plain(depth + 1)
         return self.value
+
+
+def unfit(name: object) -> str:
+    """What keeps a name out of messages, tables and archives; empty if nothing does."""
+    if not isinstance(name, str):
+        return f"is {shown(name)}, no string"
+    if not name:
+        return "is empty"
+    if len(name) > LONGEST_NAME:
+        return f"has {len(name)} characters, {LONGEST_NAME} is the most"
+    odd = next((character for character in name if not character.isprintable()), "")
+    return f"holds {odd!a}, which cannot be printed" if odd else ""
 
 
 def shown(value: object) -> str:

@@ -32,6 +32,8 @@ SUFFIX = ".kernel"
 MOST_MIB = 1024
 """About a thousand kernels of the largest shipped rules; a network in everyday work has two."""
 MIB = 1 << 20
+MOST_DIGITS = 12
+"""Of a number of MiB that is set: Python refuses to read thousands of digits."""
 STALE_S = 24 * 3600
 """Age of a half-written file whose writer must be dead: none takes a day."""
 _ONCE = threading.RLock()
@@ -210,9 +212,10 @@ def _parts(content: bytes, name: str) -> dict[str, bytes]:
 def most_bytes() -> int:
     """Bytes that kernels may take on disk: $NEUROEMU_CACHE_MIB, or MOST_MIB. Raises RunError."""
     given = os.environ.get("NEUROEMU_CACHE_MIB", "")
-    if given and not (given.isascii() and given.isdigit() and int(given) >= 1):
+    if given and not (given.isascii() and given.isdigit() and len(given) <= MOST_DIGITS and int(given) >= 1):
         raise RunError(
-            f"NEUROEMU_CACHE_MIB is '{given}'; set it to a whole number of MiB from 1, or unset it for {MOST_MIB}"
+            f"NEUROEMU_CACHE_MIB is '{given[:40]}'; set it to a whole number of MiB from 1, of {MOST_DIGITS} digits at most, or unset it "
+            f"for {MOST_MIB}"
         )
     return (int(given) if given else MOST_MIB) * MIB
 

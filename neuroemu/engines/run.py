@@ -21,7 +21,8 @@ from neuroemu.engines.tick_events import crowded
 from neuroemu.image.image import Image
 from neuroemu.image.memory import Memory, check_memory, remembered, unchanged
 from neuroemu.language.isa import MAX_BATCH, MAX_TICKS
-from neuroemu.network.stimulus import Stimulus, silence, stimulus
+from neuroemu.network.integers import integer
+from neuroemu.network.stimulus import Stimulus, no_ticks_beside, silence, stimulus
 from neuroemu.results.packets import header_of, recorder
 from neuroemu.results.recording import Header
 from neuroemu.results.run import Layer, Run
@@ -42,8 +43,7 @@ def as_stimulus(image: Image, inputs: Inputs | None, ticks: int | None = None) -
     """
     if inputs is None:
         return silence(ticks, host_sizes(image))
-    if ticks is not None:
-        raise StimulusError(f"ticks is {ticks} beside an input, whose rows say how long it lasts; give one of them")
+    no_ticks_beside(ticks)
     return inputs if isinstance(inputs, Stimulus) else stimulus(inputs, host_sizes(image))
 
 
@@ -80,6 +80,8 @@ def run(
         raise unknown("engine", engine, ENGINES)
     if (reason := available_engines()[engine]) is not None:
         raise RunError(reason)
+    commit_every, seed = integer(commit_every, "commit_every", RunError), integer(seed, "seed", RunError)
+    plastic = bool(plastic)
     if not 1 <= commit_every <= MAX_BATCH:
         raise RunError(f"commit_every is {commit_every}; commit after 1 to {MAX_BATCH} presentations")
     if timing not in (None, "twin"):

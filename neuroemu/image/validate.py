@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from neuroemu.base.arrays import Ints
-from neuroemu.base.fields import WrongFieldError, columns_ascend, row_pointers, shortened, within
+from neuroemu.base.fields import WrongFieldError, columns_ascend, row_pointers, shortened, unfit, within
 from neuroemu.chip.chip import Chip
 from neuroemu.chip.width import Bits
 from neuroemu.image.bounds import port_bound
@@ -73,7 +73,8 @@ class _Checks:
 
     def names(self, place: str, names: Sequence[str]) -> None:
         for name, n in Counter(names).items():
-            _refuse_unless(bool(name), f"{place}: a name is empty")
+            wrong = unfit(name)
+            _refuse_unless(not wrong, f"{place}: a name {wrong}")
             _refuse_unless(n == 1, f"{place}: {n} are called '{shortened(name)}'")
 
     def program(self, place: str, owner: ImagePopulation | ImageProjection) -> Program:

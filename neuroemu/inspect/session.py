@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +22,7 @@ from neuroemu.inspect.condition import Condition, condition, expression
 from neuroemu.inspect.follow import Flight, Journey, Sent, SynapseLog, SynapseRow, flight, journey
 from neuroemu.inspect.inside import Cell, Inside
 from neuroemu.language.isa import MAX_TICKS
+from neuroemu.network.integers import integer
 from neuroemu.network.stimulus import PAYLOAD_LIMIT, Stimulus
 from neuroemu.results.counts import Counts
 from neuroemu.results.run import Spikes
@@ -66,6 +68,7 @@ class Session:
     """
 
     def __init__(self, image: Image, *, seed: int = 0, plastic: bool = False) -> None:
+        seed, plastic = integer(seed, "seed", RunError), bool(plastic)
         if not -(1 << 63) <= seed < 1 << 63:
             raise RunError(f"seed is {seed}; use one from -2**63 to 2**63 - 1")
         self.image, self.seed, self.plastic = image, seed, plastic
@@ -79,6 +82,12 @@ class Session:
         self._columns: list[tuple[int, int, int, int, int]] = []
         self._begun = self._uncommitted = 0
         self._number = -1
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled: hooks and registers are bound to each other, and a copy would change this one's."""
+        raise RunError(
+            "a session is not copied; make another with ne.Session(image), and load and step it as this one was"
+        )
 
     # ---- where it is
     @property

@@ -68,6 +68,9 @@ def check_function(node: ast.FunctionDef, constants: Mapping[str, int], at: At) 
 
 
 def _literal(node: ast.expr) -> bool:
+    """Whether it is a literal. ``set()`` is none, though ``literal_eval`` takes it: the file may have imported anything as set."""
+    if any(isinstance(part, ast.Call) for part in ast.walk(node)):
+        return False
     try:
         ast.literal_eval(node)
     except (ValueError, TypeError):

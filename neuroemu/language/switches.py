@@ -6,11 +6,22 @@ import ast
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from neuroemu.base.errors import FirmwareError
 from neuroemu.language.frozen import sliced
 from neuroemu.language.isa import HOOKS
 from neuroemu.language.language import Function, Program
+
+
+def whole(switches: Mapping[str, Any]) -> dict[str, Any]:
+    """Switches as integers: True, 1.0 and NumPy's numbers are 1, and an image's file takes nothing else. What is neither 0 nor 1 stays."""
+    return {
+        name: int(value) if isinstance(value, int | float | np.generic) and value in (0, 1) else value
+        for name, value in switches.items()
+    }
 
 
 def specialize(program: Program, switches: Mapping[str, int]) -> Program:
@@ -27,15 +38,15 @@ def fold(program: Program, switches: Mapping[str, int]) -> Program:
     Of a rule, registers, parameters and hooks that only an untaken branch used are gone too. A neuron keeps all of its registers
     and parameters: rules, probes and ranks may read them.
     """
-    known = program.of_kind("switch")
+    known, switches = program.of_kind("switch"), whole(switches)
     for name, value in switches.items():
         if name not in known:
             raise FirmwareError(
                 f"{program.path}:1:1: program '{program.name}' has no switch '{name}'; it has: {', '.join(known) or 'none'}"
             )
-        if value not in (0, 1):
+        if not isinstance(value, int) or value not in (0, 1):
             raise FirmwareError(
-                f"{program.path}:1:1: switch '{name}' of '{program.name}' is {value}; a switch is 0 or 1"
+                f"{program.path}:1:1: switch '{name}' of '{program.name}' is {value!r}; a switch is 0 or 1"
             )
     if not switches:
         return program

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from neuroemu.base.errors import RunError
+from neuroemu.network.integers import integer
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class TrainingOptions:
     every_s: float = 60.0
 
     def __post_init__(self) -> None:
+        for name in ("epochs", "commit_every", "lanes", "seed", "patience"):
+            value = getattr(self, name)
+            if value is not None or name in ("epochs", "commit_every", "seed"):
+                object.__setattr__(self, name, integer(value, name, RunError))
         if self.epochs < 1:
             raise RunError(f"epochs is {self.epochs}; train for at least 1")
         if self.lanes is not None and not 1 <= self.lanes <= self.commit_every:

@@ -15,6 +15,7 @@ from neuroemu.base.errors import RunError
 from neuroemu.image.image import Image
 from neuroemu.learning.dataset import Dataset
 from neuroemu.learning.encoders import Setting, named_encoder
+from neuroemu.network.answers import whole_labels
 from neuroemu.network.stimulus import Stimulus
 from neuroemu.results.run import Run
 
@@ -45,14 +46,14 @@ class Plain:
 
 
 def plain(samples: Samples) -> Plain:
-    """The samples as arrays. Raises RunError unless there is one label for each, and one at least."""
+    """The samples as arrays. Raises RunError unless there is one label for each, a whole number, and one at least."""
     if isinstance(samples, Dataset):
         return Plain(samples.inputs, samples.labels, samples.top)
     if not isinstance(samples, tuple | list) or len(samples) != 2 or any(isinstance(s, Dataset) for s in samples):
         raise RunError(
             "the samples are neither a Dataset nor a pair (inputs, labels); give one, such as the first of ne.load_dataset('digits')"
         )
-    inputs, labels = np.asarray(samples[0]), np.asarray(samples[1], np.int64).ravel()
+    inputs, labels = np.asarray(samples[0]), whole_labels(samples[1])
     if len(inputs) != labels.size or not labels.size:
         raise RunError(f"{labels.size} labels for {len(inputs)} samples; give one a sample, and at least one sample")
     return Plain(inputs, labels)

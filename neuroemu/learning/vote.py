@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import RunError
+from neuroemu.network.answers import whole_labels
 
 NO_LABEL = -1
 """Of a neuron that no sample was for, and of a sample that no labelled neuron answered."""
@@ -22,7 +23,7 @@ def label_neurons(counts: ArrayLike, labels: ArrayLike, n_classes: int) -> Ints:
     without spikes counts for nobody; a neuron no sample counts for gets NO_LABEL. Ties go to the lowest neuron and label.
     Raises RunError.
     """
-    spikes, classes = _counts(counts), np.asarray(labels, np.int64).ravel()
+    spikes, classes = _counts(counts), whole_labels(labels)
     if classes.size != len(spikes):
         raise RunError(f"{classes.size} labels for the spike counts of {len(spikes)} samples; give one a sample")
     if classes.size and not 0 <= classes.min() <= classes.max() < n_classes:
@@ -39,7 +40,7 @@ def vote(counts: ArrayLike, neuron_labels: ArrayLike) -> Ints:
 
     NO_LABEL where no labelled neuron spiked. Raises RunError.
     """
-    spikes, given = _counts(counts), np.asarray(neuron_labels, np.int64).ravel()
+    spikes, given = _counts(counts), whole_labels(neuron_labels)
     if given.size != spikes.shape[1]:
         raise RunError(f"{given.size} labels for {spikes.shape[1]} neurons; give what label_neurons returned")
     told = spikes * (given != NO_LABEL)

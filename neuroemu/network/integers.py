@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from neuroemu.base.arrays import Ints
-from neuroemu.base.errors import NetworkError
+from neuroemu.base.errors import NetworkError, NeuroemuError
+from neuroemu.base.fields import shown
 
 PAST_INTEGERS = 2.0**63
+
+
+def integer(value: object, place: str, error: type[NeuroemuError] = NetworkError) -> int:
+    """One whole number as Python's own, which files take: NumPy's, True and 3.0 are such. Raises ``error`` naming the place for others."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return int(value)
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise error(f"{place} is {shown(value)}, not a whole number; give one") from None
 
 
 def integers(value: ArrayLike, place: str) -> Ints:

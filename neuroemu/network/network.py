@@ -16,9 +16,12 @@ from numpy.typing import ArrayLike
 
 from neuroemu.base.arrays import Floats
 from neuroemu.base.errors import NetworkError
+from neuroemu.base.fields import unfit
 from neuroemu.base.shelf import unknown
 from neuroemu.language.isa import NEURON_CHANNELS
+from neuroemu.language.switches import whole
 from neuroemu.network.conventions import Conventions, of_node
+from neuroemu.network.integers import integer
 
 BEYOND = 1 << 31
 """Past every index and delay: a float this large may not survive the way into an integer."""
@@ -100,6 +103,15 @@ class Firmware:
     params: Mapping[str, ArrayLike] = field(default_factory=dict)
     switches: Mapping[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "switches", whole(self.switches))
+
+
+def _make_whole(item: object, what: str, *fields: str) -> None:
+    """Make fields of a frozen object Python's own integers. Raises NetworkError for what is no whole number."""
+    for name in fields:
+        object.__setattr__(item, name, integer(getattr(item, name), f"{what}: {name}"))
+
 
 Neuron = HostInput | LIF | CubaLIF | IF | LI | CubaLI | Firmware
 FLOAT_MODELS: dict[type, str] = {LIF: "lif", CubaLIF: "cuba_lif", IF: "if", LI: "li", CubaLI: "cuba_li"}
@@ -129,7 +141,7 @@ class Population:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the population."""
-        return (int(self.size),) if isinstance(self.size, int | np.integer) else tuple(self.size)
+        return (int(self.size),) if isinstance(self.size, int | np.integer) else tuple(int(side) for side in self.size)
 
     @property
     def n(self) -> int:
@@ -163,6 +175,9 @@ class View:
     bits: int
     rounding: Literal["nearest", "floor"] = "nearest"
 
+    def __post_init__(self) -> None:
+        _make_whole(self, "view", "shift", "bits")
+
 
 @dataclass(frozen=True, eq=False)
 class Projection:
@@ -187,6 +202,9 @@ class Projection:
     view: View | None = None
     switches: Mapping[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "switches", whole(self.switches))
+
     @property
     def label(self) -> str:
         """The projection's name; ``pre->post`` if none was given."""
@@ -206,6 +224,9 @@ class Phase:
     learning: bool = False
     until_quiet: bool = False
 
+    def __post_init__(self) -> None:
+        _make_whole(self, "phase", "number", "ticks")
+
 
 @dataclass(frozen=True)
 class Modulator:
@@ -213,6 +234,9 @@ class Modulator:
 
     population: str
     tick: int
+
+    def __post_init__(self) -> None:
+        _make_whole(self, "modulator", "tick")
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,11 +332,9 @@ def default_routes(source: Population) -> dict[str, tuple[Route, ...]]:
 
 
 def _validate(network: Network) -> None:
-    _unique("population", [population.name for population in network.populations])
-    _unique("projection", [projection.label for projection in network.projections])
+    _names("population", [population.name for population in network.populations])
+    _names("projection", [projection.label for projection in network.projections])
     for population in network.populations:
-        if not population.name:
-            raise NetworkError("a population has no name; name it")
         sizes = population.size if isinstance(population.size, tuple | list) else (population.size,)
         if not sizes or not all(isinstance(size, int | np.integer) and size >= 1 for size in sizes):
             raise NetworkError(
@@ -379,9 +401,11 @@ def _validate_view(projection: Projection, target: Population) -> None:
         )
 
 
-def _unique(what: str, names: Iterable[str]) -> None:
+def _names(what: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
+        if wrong := unfit(name):
+            raise NetworkError(f"the name of a {what} {wrong}; give it another")
         if name in seen:
             raise NetworkError(f"two {what}s are called '{name}'; give each its own name")
         seen.add(name)

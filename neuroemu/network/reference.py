@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from neuroemu.base.arrays import Flags, Floats
 from neuroemu.base.errors import NetworkError
 from neuroemu.network.align import align
+from neuroemu.network.answers import only_output, share_right
 from neuroemu.network.discrete import Discrete, discretize
 from neuroemu.network.network import FLOAT_MODELS, HostInput, Network, Population, Projection
-from neuroemu.network.stimulus import dense_inputs, silence
+from neuroemu.network.stimulus import dense_inputs, no_ticks_beside, silence
 from neuroemu.network.synapses import synapses
 
 
@@ -31,14 +32,14 @@ class Reference:
 
     @property
     def prediction(self) -> NDArray[np.int64]:
-        """The class each presentation is taken for, as Run.prediction does."""
-        name = self.outputs[0]
+        """The class each presentation is taken for, as Run.prediction does. Raises RunError if the network has no single output."""
+        name = only_output(self.outputs, "spikes")
         score = self.readout[name] if name in self.readout else self.spikes[name].sum(axis=1)
         return np.asarray(score.argmax(axis=1), np.int64)
 
     def accuracy(self, labels: ArrayLike) -> float:
-        """Share of presentations whose prediction is the label."""
-        return float((self.prediction == np.asarray(labels).ravel()).mean())
+        """Share of presentations whose prediction is the label. Raises RunError if there is not one label a presentation."""
+        return share_right(self.prediction, labels)
 
 
 class _Units:
@@ -91,6 +92,8 @@ def simulate(
     Raises StimulusError, and NetworkError for populations in register units.
     """
     sizes = {p.name: p.n for p in network.populations if isinstance(p.neuron, HostInput)}
+    if inputs is not None:
+        no_ticks_beside(ticks)
     dense = {} if inputs is None else dense_inputs(inputs, sizes)
     rows, n = next(iter(dense.values())).shape[:2] if dense else (silence(ticks, sizes).rows, 1)
     for population in network.populations:

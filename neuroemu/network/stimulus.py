@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neuroemu.base.arrays import Ints
 from neuroemu.base.errors import StimulusError
+from neuroemu.network.integers import integer
 
 PAYLOAD_LIMIT = 1 << 31
 Dense = NDArray[Any]
@@ -107,6 +108,8 @@ class Stimulus:
     first: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("rows", "n", "first"):
+            object.__setattr__(self, name, integer(getattr(self, name), f"stimulus: {name}", StimulusError))
         check_first(self.first)
         if self.rows < 1 or self.n < 0:
             raise StimulusError(f"a stimulus has {self.n} presentations of {self.rows} rows; give at least one row")
@@ -142,6 +145,12 @@ class Stimulus:
             events[name] = Events(indptr - start, part.neuron[start:stop], part.payload[start:stop])
         values = {name: array[low:high] for name, array in self.values.items()}
         return Stimulus(self.rows, high - low, events, values, self.first + low)
+
+
+def no_ticks_beside(ticks: int | None) -> None:
+    """Refuse a number of ticks where input is given. Raises StimulusError."""
+    if ticks is not None:
+        raise StimulusError(f"ticks is {ticks} beside an input, whose rows say how long it lasts; give one of them")
 
 
 def silence(ticks: int | None, hosts: Iterable[str]) -> Stimulus:

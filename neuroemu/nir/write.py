@@ -72,7 +72,7 @@ class GraphWriter:
 
     def add(self, label: str, node: Any, tail: str) -> str:
         """The name of a new node behind ``tail``: the label, with underscores if it is taken."""
-        name = label.replace("/", "_").replace("\0", "_")  # HDF5 reads a slash as a folder
+        name = label.replace("/", "_")  # HDF5 reads a slash as a folder
         while name in self.nodes:
             name += "_"
         self.nodes[name] = node
@@ -131,8 +131,8 @@ def _check_whole(network: Network) -> None:
 
 def _check_population(network: Network, population: Population) -> None:
     name = population.name
-    if "/" in name or "\0" in name or name == ".":
-        raise NetworkError(f"population {name!r} has a name that HDF5 cannot hold; use no slash and no null character")
+    if "/" in name or name == ".":
+        raise NetworkError(f"population {name!r} has a name that HDF5 cannot hold; use no slash")
     if isinstance(population.neuron, HostInput):
         return
     if type(population.neuron).__name__ not in NEURONS:

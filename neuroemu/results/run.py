@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuroemu.base.arrays import Ints
-from neuroemu.base.errors import FileError, RunError
+from neuroemu.base.errors import FileError
 from neuroemu.base.files import writable_folder, write_folder
 from neuroemu.base.shelf import unknown
 from neuroemu.chip.aer import CHANNELS
 from neuroemu.image.memory import Memory
+from neuroemu.network.answers import only_output, share_right
 from neuroemu.results.counts import Counts
 from neuroemu.results.timing import Timing
 
@@ -181,21 +182,13 @@ class Run:
 
         Ties go to the lowest neuron. Raises RunError if the network has no single output.
         """
-        if len(self.outputs) != 1:
-            raise RunError(
-                f"the network has {len(self.outputs)} outputs, a prediction needs one; read "
-                "spike_counts of the populations instead"
-            )
-        name = self.outputs[0]
+        name = only_output(self.outputs, "spike_counts")
         score = self.readout[name] if name in self.readout else self.spike_counts(name)
         return np.asarray(score.argmax(axis=1), np.int64)
 
     def accuracy(self, labels: ArrayLike) -> float:
         """Share of presentations whose prediction is the label. Raises RunError if there is not one label a presentation."""
-        expected = np.asarray(labels).ravel()
-        if expected.size != self.n:
-            raise RunError(f"{expected.size} labels for {self.n} presentations; give one a presentation")
-        return float((self.prediction == expected).mean())
+        return share_right(self.prediction, labels)
 
     def _layer(self, population: str) -> Layer:
         if population not in self.layers:
@@ -274,7 +267,7 @@ class Run:
             "timing": None if self.timing is None else self.timing.as_dict(),
             **extra,
         }
-        (folder / "chip.toml").write_text(self.chip_text)
+        (folder / "chip.toml").write_bytes(self.chip_text.encode())
         arrays = {f"spikes.{name}": getattr(self.spikes, name) for name in Spikes.FIELDS}
         arrays |= {f"probes.{population}.{register}": array for (population, register), array in self.probes.items()}
         for what in ("readout", "state", "weights"):
@@ -284,7 +277,7 @@ class Run:
         if self.lengths is not None:
             arrays["ticks.lengths"] = self.lengths
         header["digest"] = digest_of(header, self.chip_text, arrays)
-        (folder / "run.json").write_text(json.dumps(header, indent=1) + "\n")
+        (folder / "run.json").write_bytes(json.dumps(header, indent=1).encode() + b"\n")
         with (folder / "spikes.npz").open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 

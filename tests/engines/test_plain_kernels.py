@@ -97,12 +97,13 @@ def test_every_shipped_rule(name: str, commit_every: int) -> None:
     case = RULES[name]()
     image = ne.compile(case.network, ne.load_chip("atlas"), align=False)
     how = {"plastic": True, "commit_every": commit_every, "seed": SEED}
-    oracle = ne.run(image, case.stimulus.slice(3, 12), engine="python", **how)
+    some = case.stimulus.slice(3, 12)
+    oracle = ne.run(image, some, engine="python", **how)
     assert len(oracle.spikes) > 20
     learned = sorted(oracle.memory.weights)
     assert any(np.mean(oracle.weights[label] != weights_of(image, label)) > 0.1 for label in learned)
     for load in LOADS:
-        equal(oracle, as_text(load, image, case.stimulus.slice(3, 12), **how))
+        equal(oracle, as_text(load, image, some, **how))
 
 
 def test_numba_compiles_every_stage_once(tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ def test_what_is_neither_or_both_is_refused() -> None:
     )
     with fails(StimulusError, "no input is given; give it for in, or ticks=N to run N ticks without"):
         ne.simulate(network)
+    with fails(StimulusError, "ticks is 9 beside an input, whose rows say how long it lasts; give one of them"):
+        ne.simulate(network, np.zeros((10, 2), int), ticks=9)
 
 
 def test_from_the_command_line(

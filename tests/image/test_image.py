@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from cases import CASES
 from fails import fails
 
 import neuroemu as ne
+from neuroemu.base import shelf
 from neuroemu.base.errors import FileError, UnknownNameError
 
 
@@ -192,3 +194,13 @@ def test_any_changed_byte_is_refused_or_changes_nothing(tmp_path: Path) -> None:
         except FileError:
             refused += 1
     assert refused > 60
+
+
+def test_a_datasheet_whose_path_is_not_utf8(tmp_path: Path) -> None:
+    """Half a character in a path stands for a byte of the name: such a file compiles, and its image is read again."""
+    path = tmp_path / os.fsdecode(b"mine\xff.toml")
+    path.write_bytes((shelf.folder("cores") / "generic45.toml").read_bytes())
+    network = ne.Network([ne.Population("o", 2, ne.Firmware("lif", {"decay_v": 0, "threshold": 5}))], [], outputs=["o"])
+    image = ne.compile(network, ne.load_chip(path))
+    image.save(tmp_path / "a.image")
+    assert ne.load_image(tmp_path / "a.image").chip_path == image.chip_path == str(path)

@@ -40,6 +40,16 @@ TYPES: dict[str, tuple[str, Change, str]] = {
         put(P, 0, "id0", to=10**30),
         "populations[0].id0 is a number past 64 bits, not a whole number from 0 to 16777216",
     ),
+    "half a character in a text": (
+        "graded",
+        put("chip_text", to="# \ude00"),
+        "chip_text holds '\\ude00', which is half of a character",
+    ),
+    "half a character in a name": (
+        "graded",
+        put(P, 0, "name", to="in\ud800"),
+        "populations: a name holds '\\ud800', which cannot be printed",
+    ),
     "name a number": ("graded", put(P, 0, "name", to=7), "populations[0].name is 7, not a string"),
     "shape of 0": (
         "graded",

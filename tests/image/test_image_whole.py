@@ -27,6 +27,16 @@ WHOLE: dict[str, tuple[str, Change, str]] = {
     "ids begin elsewhere": ("graded", put(P, 1, "id0", to=10), "populations[1].id0 is 10, not 9, where its ids begin"),
     "two of one name": ("graded", put(P, 0, "name", to="h"), "populations: 2 are called 'h'"),
     "no name": ("graded", put(P, 0, "name", to=""), "populations: a name is empty"),
+    "a name that ends early": (
+        "graded",
+        put(Q, 0, "name", to="p\0q"),
+        "projections: a name holds '\\x00', which cannot be printed",
+    ),
+    "a name too long": (
+        "graded",
+        put(Q, 0, "name", to="p" * 70_000),
+        "projections: a name has 70000 characters, 4000 is the most",
+    ),
     "enabled elsewhere": ("graded", put(P, 1, "enable", to=1), "populations[1].enable is 1, not 0"),
     "host with cores": (
         "graded",

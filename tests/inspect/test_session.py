@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +214,15 @@ def test_a_break_stops_run_until_and_a_limit_does() -> None:
     assert (stop.condition, stop.tick) == ("spike of a", 3)
     assert session.run_until("spike of a", limit=5) is None
     assert session.tick == 9
+
+
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, pickle.dumps], ids=["copy", "deepcopy", "pickle"])
+def test_a_session_is_not_copied(way: Callable[[ne.Session], object]) -> None:
+    """Its hooks are bound to its registers, so a copy that steps would change the session it was made of."""
+    session = ne.Session(line())
+    text = "a session is not copied; make another with ne.Session(image), and load and step it as this one was"
+    with fails(ne.RunError, text):
+        way(session)
 
 
 def test_what_a_session_cannot_do() -> None:

@@ -438,6 +438,10 @@ HOST = [
         "def wire_more(x, y=§np):\n    pass\n",
         "default `np` of 'wire_more' would be computed when the file is loaded; write a literal or a constant of the file",
     ),
+    (
+        "from numpy import test as set\ndef wire(network, x=§(1, set())):\n    pass\n",
+        "default `(1, set())` of 'wire' would be computed when the file is loaded; write a literal or a constant of the file",
+    ),
     ("def wire(network):\n    pass\n§wire(None)\n", f"statement outside a hook; {ONLY}"),
     ("§if True:\n    K = 3\n", f"statement outside a hook; {ONLY}"),
     ("K = §__import__('os')\n", "not an integer constant; write an integer, or + - * of integers"),

@@ -67,7 +67,26 @@ BUILDS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: ne.Network([IN, ne.Population("a", 2, SOMA)], [ne.Projection("in", "a", ONE)] * 2),
         "two projections are called 'in->a'; give each its own name",
     ),
-    "no name": (lambda: ne.Network([ne.Population("", 2, SOMA)]), "a population has no name; name it"),
+    "no name": (
+        lambda: ne.Network([ne.Population("", 2, SOMA)]),
+        "the name of a population is empty; give it another",
+    ),
+    "a number for a name": (
+        lambda: ne.Network([ne.Population(3, 2, SOMA)]),  # type: ignore[arg-type]
+        "the name of a population is 3, no string; give it another",
+    ),
+    "half a character": (
+        lambda: ne.Network([ne.Population("a\ud800", 2, SOMA)]),
+        "the name of a population holds '\\ud800', which cannot be printed; give it another",
+    ),
+    "a name that ends early in an archive": (
+        lambda: network().add(ne.Projection("in", "a", ONE, "q\0r")),
+        "the name of a projection holds '\\x00', which cannot be printed; give it another",
+    ),
+    "a name that no archive takes": (
+        lambda: network().add(ne.Projection("in", "a", ONE, "q" * 70_000)),
+        "the name of a projection has 70000 characters, 4000 is the most; give it another",
+    ),
     "no neuron": (
         lambda: network(size=0),
         "population 'a' has size 0; give a whole number of at least one neuron, or a shape",

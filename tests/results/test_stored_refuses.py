@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,6 +18,7 @@ from fails import fails
 from foreign import packed, stamp_run
 
 import neuroemu as ne
+from neuroemu.base import shelf
 from neuroemu.base.errors import FileError
 
 Change = Callable[[dict[str, Any], dict[str, np.ndarray]], object]
@@ -106,3 +110,17 @@ def test_a_run_taken_apart_comes_back(tmp_path: Path) -> None:
     assert run.differs(again) is None
     assert again.memory.digest == run.memory.digest
     assert again.time_ps == run.time_ps
+
+
+def test_a_run_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
+    """A datasheet's units and names are no ASCII: a locale that is must not lose the run."""
+    sheet, image, folder = tmp_path / "mine.toml", tmp_path / "a.image", tmp_path / "run"
+    text = "# 5 \N{MICRO SIGN}W \N{SNOWMAN}\n" + (shelf.folder("cores") / "generic45.toml").read_text(encoding="utf-8")
+    sheet.write_bytes(text.encode())
+    soma = ne.Firmware("lif", {"decay_v": 0, "threshold": 5, "bias": 2})
+    ne.compile(ne.Network([ne.Population("o", 2, soma)], [], outputs=["o"]), ne.load_chip(sheet)).save(image)
+    code = "import sys, neuroemu as ne; ne.run(ne.load_image(sys.argv[1]), ticks=10, engine='python').save(sys.argv[2])"
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", code, image, folder], env={**os.environ, **ascii_only}, check=True)
+    assert (folder / "chip.toml").read_bytes() == text.encode()
+    assert ne.load_run(folder).spikes.tick.tolist() == [2, 2, 5, 5, 8, 8]

@@ -35,7 +35,7 @@ SOURCE = record("input next stop ready tail stall")
 
 def kernel(values: Mapping[str, Any]) -> Kernel:
     """The kernel, compiled for a NocState of these values, and kept where all kernels are."""
-    text = Path(__file__).with_name("noc_kernel.py").read_text()
+    text = Path(__file__).with_name("noc_kernel.py").read_text(encoding="utf-8")
     return compiled(text, types_of(list(values.values())), lambda module: {"tick": (module.NocState(**values),)})
 
 
