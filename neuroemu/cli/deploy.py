@@ -103,11 +103,19 @@ def report_(run: str, prices: str | None, as_json: bool) -> None:
     Screen(as_json).result(costs.as_dict(), *costs.renderables())
 
 
+UNCHECKED = (
+    "conventions (dt, reset, ...) are assumed, not checked: neuroemu match finds those of a recording, --expect holds "
+    "the chip to one"
+)
+"""What a NIR file cannot say decides what network runs; without a recording nobody knows whether it was meant."""
+
+
 @click.command()
 @click.argument("network")
 @chip_option
 @running
 @click.option("-o", "--output", help="Also write the run to this folder.")
+@click.option("--expect", "expect_path", help="Spikes another framework gave; exit code 1 if the chip's are others.")
 @click.option("--explain", is_flag=True, help="Show where the chip's integers leave the float network, layer by layer.")
 @force
 @conventions
@@ -120,6 +128,7 @@ def deploy(
     ticks: int | None,
     labels_path: str | None,
     output: str | None,
+    expect_path: str | None,
     explain: bool,
     force: bool,
     as_json: bool,
@@ -136,11 +145,16 @@ def deploy(
         steps.save(run, output, accuracy, force)
     costs = price(run, accuracy=accuracy)
     found = steps.explanation(network, image, given, run, options) if explain else None
+    score = steps.expectation(network, run, expect_path, options) if expect_path else None
     screen.result(
         costs.as_dict()
         | {"losses": [asdict(loss) for loss in image.losses]}
-        | ({"explanation": found.as_dict()} if found else {}),
+        | ({"explanation": found.as_dict()} if found else {})
+        | {"expected": asdict(score) if score else None},
         *([] if found else [losses(image.losses)]),
         *costs.renderables(),
         *(found.renderables() if found else []),
+        *([f"expected spikes: {score}"] if score else [UNCHECKED] if not network.endswith(".net") else []),
     )
+    if score and score.wrong:
+        sys.exit(1)

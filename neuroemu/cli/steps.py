@@ -18,6 +18,8 @@ from neuroemu.cli.options import assumed, one_of_input_and_ticks
 from neuroemu.cli.screen import Screen
 from neuroemu.engines.run import as_stimulus
 from neuroemu.image.image import Image
+from neuroemu.inspect.recorded import recorded
+from neuroemu.inspect.score import Score, held_against
 from neuroemu.network.network import Network
 from neuroemu.results.recording import writable_recording
 from neuroemu.results.run import Run, writable_run
@@ -67,6 +69,15 @@ def explanation(network: str, image: Image, given: Given, run: Run, options: dic
         warnings.simplefilter("ignore", ne.ConventionWarning)
         read = read_file(network, options)
     return ne.explain(read, image, given.inputs, given.labels, ticks=given.ticks, run=run, engine=run.engine)
+
+
+def expectation(network: str, run: Run, expect_path: str, options: dict[str, Any]) -> Score:
+    """How the run's spikes stand against those that another framework recorded. Raises FileError, StimulusError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ne.ConventionWarning)
+        read = read_file(network, options)
+    spikes = recorded(read, read_arrays(expect_path), (run.rows, run.n))
+    return held_against({name: (run.raster(name) != 0).astype(np.int64) for name in spikes}, spikes)
 
 
 def pick_running(options: dict[str, Any]) -> dict[str, Any]:

@@ -56,9 +56,14 @@ def score(
     names = list(spikes if judged is None else judged)
     with np.errstate(all="ignore"):
         given = simulate(network, inputs).spikes
+    return held_against({name: given[name][:, : given[name].shape[1] - lag].astype(np.int64) for name in names}, spikes)
+
+
+def held_against(given: Mapping[str, Ints], spikes: Mapping[str, Ints]) -> Score:
+    """The score of spikes by population, shape (presentations, rows, neurons), against those recorded."""
     missed = extra = recorded = 0
-    for name in names:
-        here, there = given[name][:, : given[name].shape[1] - lag].astype(np.int64), spikes[name]
+    for name, here in given.items():
+        there = spikes[name]
         missed += int(np.maximum(there - here, 0).sum())
         extra += int(np.maximum(here - there, 0).sum())
         recorded += int(there.sum())
