@@ -9,7 +9,8 @@ from typing import Any
 
 from neuroemu.base.errors import FirmwareError, UnsupportedError
 from neuroemu.base.shelf import admitted, find_program, read_text, unknown
-from neuroemu.chip.chip import LIMITS, Chip
+from neuroemu.chip.checks import LIMITS
+from neuroemu.chip.chip import Chip
 from neuroemu.chip.datasheet import FEATURES, Energy, Figure, Time
 from neuroemu.compiler.features import of_program, require
 from neuroemu.language.check import Proof, check_program
