@@ -54,6 +54,8 @@ class _Checks:
         image = self.image
         self.names("populations", [population.name for population in image.populations])
         self.names("projections", [projection.name for projection in image.projections])
+        shared = {p.name for p in image.populations if not p.is_host} & {p.name for p in image.projections}
+        _refuse_unless(not shared, f"a population and a projection are called '{shortened(min(shared, default=''))}'")
         _refuse_unless(bool(image.populations), "populations is an empty list, not one of at least one population")
         id0 = 0
         for number, population in enumerate(image.populations):

@@ -334,6 +334,10 @@ def default_routes(source: Population) -> dict[str, tuple[Route, ...]]:
 def _validate(network: Network) -> None:
     _names("population", [population.name for population in network.populations])
     _names("projection", [projection.label for projection in network.projections])
+    populations = {p.name for p in network.populations if not isinstance(p.neuron, HostInput)}
+    for projection in network.projections:
+        if projection.label in populations:  # counts and registers are told apart by their owner's name
+            raise NetworkError(f"a population and a projection are called '{projection.label}'; give each its own name")
     for population in network.populations:
         sizes = population.size if isinstance(population.size, tuple | list) else (population.size,)
         if not sizes or not all(isinstance(size, int | np.integer) and size >= 1 for size in sizes):

@@ -26,6 +26,11 @@ def doubled(_: object, arrays: dict[str, np.ndarray]) -> None:
 WHOLE: dict[str, tuple[str, Change, str]] = {
     "ids begin elsewhere": ("graded", put(P, 1, "id0", to=10), "populations[1].id0 is 10, not 9, where its ids begin"),
     "two of one name": ("graded", put(P, 0, "name", to="h"), "populations: 2 are called 'h'"),
+    "a population's name": (
+        "graded",
+        put(Q, 0, "name", to="h"),
+        "a population and a projection are called 'h'",
+    ),
     "no name": ("graded", put(P, 0, "name", to=""), "populations: a name is empty"),
     "a name that ends early": (
         "graded",

@@ -67,6 +67,10 @@ BUILDS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: ne.Network([IN, ne.Population("a", 2, SOMA)], [ne.Projection("in", "a", ONE)] * 2),
         "two projections are called 'in->a'; give each its own name",
     ),
+    "a population and a projection": (
+        lambda: network().add(ne.Projection("in", "a", ONE, "a")),
+        "a population and a projection are called 'a'; give each its own name",
+    ),
     "no name": (
         lambda: ne.Network([ne.Population("", 2, SOMA)]),
         "the name of a population is empty; give it another",
