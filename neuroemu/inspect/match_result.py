@@ -76,7 +76,7 @@ class Match:
     @property
     def best(self) -> Score:
         """The best score: of one set of conventions for all, or layer by layer."""
-        return min(self.same[0].score, *([self.layered.score] if self.layered else []), self.same[0].score)
+        return min([self.same[0].score, *([self.layered.score] if self.layered else [])])
 
     @property
     def by_layer(self) -> Layered | None:

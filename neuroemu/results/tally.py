@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -254,15 +255,6 @@ def _synapses(
                 table[f"hook_{hook}", piece.core, projection.name] += int(raw.synapse_hooks[number, hook][k])
 
 
-def proof_of(image: Image, owner: str) -> Proof:
-    """The proof of an owner's program, made once: a training asks for it every few hundred presentations."""
-    owners: dict[str, ImagePopulation | ImageProjection] = {p.name: p for p in image.populations}
-    owners |= {p.name: p for p in image.projections}
-    program = image.program_of(owners[owner])
-    assert program is not None
-    return prepared(image).once(("proof", owner), lambda: check_program(program, image.chip))
-
-
 def expand(image: Image, counts: Counts) -> Counts:
     """Add what follows from hook invocations (operations by class, register and memory words, weight updates) and rows (visits)."""
     table = Counter(counts.table)
@@ -275,7 +267,7 @@ def expand(image: Image, counts: Counts) -> Counts:
             continue
         program = image.program_of(owners[owner])
         assert program is not None
-        proof = proof_of(image, owner)
+        proof = prepared(image).once(("proof", owner), partial(check_program, program, image.chip))
         for event, n in per_call(program, proof, key.removeprefix("hook_"), image.chip.word_bits, times).items():
             table[event, core, owner] += n
     return Counts(table)
